@@ -1,0 +1,103 @@
+package accesslog
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// variable appends the value of one $variable. Without found there is none,
+// which is not the same as an empty one, and what was appended does not count.
+type variable func(dst []byte, e *Entry) (out []byte, found bool)
+
+// variables are the names that stand alone. Which of them can be missing, and
+// which are empty instead, is nginx's.
+var variables = map[string]variable{
+	"remote_addr": conn(func(c *Conn) string { return c.RemoteAddr }),
+	"remote_port": conn(func(c *Conn) string { return c.RemotePort }),
+	"server_addr": conn(func(c *Conn) string { return c.ServerAddr }),
+	"server_port": conn(func(c *Conn) string { return c.ServerPort }),
+	"scheme":      conn(func(c *Conn) string { return c.Scheme }),
+	"https":       conn(httpsFlag),
+	"connection":  connection,
+
+	"connection_requests": number(func(e *Entry) int64 { return int64(e.ConnectionRequests) }),
+	"connection_time":     elapsed(func(e *Entry) time.Time { return e.connStart() }),
+	"request_time":        elapsed(func(e *Entry) time.Time { return e.Start }),
+	"msec":                msec,
+
+	"request":         bytesOf(func(e *Entry) []byte { return e.Line }),
+	"request_method":  bytesOf(func(e *Entry) []byte { return e.Method }),
+	"request_uri":     bytesOf(func(e *Entry) []byte { return e.Target }),
+	"uri":             bytesOf(func(e *Entry) []byte { return e.Path }),
+	"document_uri":    bytesOf(func(e *Entry) []byte { return e.Path }),
+	"args":            args,
+	"query_string":    args,
+	"is_args":         isArgs,
+	"server_protocol": serverProtocol,
+	"host":            host,
+	"server_name":     func(dst []byte, e *Entry) ([]byte, bool) { return append(dst, e.ServerName...), true },
+	"remote_user":     remoteUser,
+	"content_length":  requestHeader("content_length"),
+	"content_type":    requestHeader("content_type"),
+	"request_id":      requestID,
+
+	"status":             status,
+	"bytes_sent":         number(func(e *Entry) int64 { return e.BytesSent }),
+	"body_bytes_sent":    number(func(e *Entry) int64 { return max(e.BytesSent-e.HeaderSent, 0) }),
+	"request_length":     number(func(e *Entry) int64 { return e.RequestLength }),
+	"request_completion": flag(func(e *Entry) bool { return e.Completed }, "OK", ""),
+	"pipe":               flag(func(e *Entry) bool { return e.Pipelined }, "p", "."),
+
+	"upstream_addr":            tries(appendAddr),
+	"upstream_status":          tries(appendStatus),
+	"upstream_connect_time":    tries(func(dst []byte, t *Try) []byte { return appendTime(dst, t.Connect) }),
+	"upstream_header_time":     tries(func(dst []byte, t *Try) []byte { return appendTime(dst, t.Header) }),
+	"upstream_response_time":   tries(func(dst []byte, t *Try) []byte { return appendTime(dst, t.Response) }),
+	"upstream_response_length": tries(func(dst []byte, t *Try) []byte { return strconv.AppendInt(dst, t.Length, 10) }),
+	"upstream_bytes_received":  tries(func(dst []byte, t *Try) []byte { return strconv.AppendInt(dst, t.BytesReceived, 10) }),
+	"upstream_bytes_sent":      tries(func(dst []byte, t *Try) []byte { return strconv.AppendInt(dst, t.BytesSent, 10) }),
+
+	"proxy_host":                proxyHost,
+	"proxy_port":                proxyPort,
+	"proxy_add_x_forwarded_for": forwardedFor,
+}
+
+// made are the names whose variable holds something that is found out once, when
+// the text is compiled.
+var made = map[string]func() variable{
+	"time_local":   func() variable { return (&clock{layout: layoutLocal}).append },
+	"time_iso8601": func() variable { return (&clock{layout: layoutISO8601}).append },
+	"hostname":     hostname,
+	"pid":          func() variable { return constant(strconv.Itoa(os.Getpid())) },
+}
+
+// families are the names that end in a name of the user's choice.
+var families = []struct {
+	prefix string
+	make   func(name string) variable
+}{
+	{"http_", requestHeader},
+	{"sent_http_", sentHeader},
+	{"upstream_http_", upstreamHeader},
+	{"cookie_", cookie},
+	{"upstream_cookie_", upstreamCookie},
+	{"arg_", arg},
+}
+
+// lookup finds the variable of a name in lower case.
+func lookup(name string) (variable, bool) {
+	if v, ok := variables[name]; ok {
+		return v, true
+	}
+	if build, ok := made[name]; ok {
+		return build(), true
+	}
+	for _, f := range families {
+		if rest, ok := strings.CutPrefix(name, f.prefix); ok && rest != "" {
+			return f.make(rest), true
+		}
+	}
+	return nil, false
+}

@@ -1,0 +1,143 @@
+package accesslog
+
+import (
+	"os"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"paddock/internal/logfile"
+)
+
+const (
+	// flushSize is how many bytes are worth a write before the time is up.
+	flushSize = 64 << 10
+	// maxSpare is the largest buffer that is kept for reuse.
+	maxSpare = 4 * flushSize
+	// reportEvery is nginx's bound on messages about a log that cannot be written.
+	reportEvery = time.Minute
+)
+
+// writer is a bounded buffer of lines and the goroutine that writes it out, which
+// ends with close. Callers touch only what mu guards; the rest is the goroutine's.
+type writer struct {
+	flush  time.Duration
+	bound  int
+	prompt bool // write each line at once: a person is watching
+	keep   bool // do not close the file: it is not ours
+	logger *zap.Logger
+
+	timer *time.Timer   // runs while lines wait
+	wake  chan struct{} // a buffer is full, or a file is to be taken over
+	quit  chan struct{}
+	done  chan struct{}
+
+	mu      sync.Mutex
+	buf     []byte    // lines since the last switch
+	queue   []segment // lines before it
+	waiting int       // bytes accepted and not yet written
+	lines   uint64
+	dropped uint64
+	closed  bool
+	spare   []byte
+
+	out       *logfile.Descriptor
+	rest      []byte // taken and not yet written to out
+	torn      bool   // rest begins in the middle of a line
+	refused   error  // of the last write
+	announced bool   // that it refuses is in the daemon's log
+	reported  time.Time
+}
+
+// segment is a piece of the log, and the file that what comes after it goes to.
+type segment struct {
+	data []byte
+	next *os.File // nil: the same file
+}
+
+func newWriter(f *os.File, flush time.Duration, bound int, logger *zap.Logger) *writer {
+	w := makeWriter(f, flush, bound, logger)
+	go w.run()
+	return w
+}
+
+// newTee is a writer for a terminal: it writes at once, and leaves it open.
+func newTee(f *os.File, flush time.Duration, bound int) *writer {
+	w := makeWriter(f, flush, bound, zap.NewNop())
+	w.prompt, w.keep = true, true
+	go w.run()
+	return w
+}
+
+func makeWriter(f *os.File, flush time.Duration, bound int, logger *zap.Logger) *writer {
+	timer := time.NewTimer(flush)
+	timer.Stop()
+	return &writer{
+		flush:  flush,
+		bound:  bound,
+		logger: logger,
+		timer:  timer,
+		wake:   make(chan struct{}, 1),
+		quit:   make(chan struct{}),
+		done:   make(chan struct{}),
+		out:    logfile.NewDescriptor(f),
+	}
+}
+
+// append accepts a whole line or drops it.
+func (w *writer) append(line []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed || w.waiting+len(line) > w.bound {
+		w.dropped++
+		return
+	}
+	if len(w.buf) == 0 && !w.prompt {
+		w.timer.Reset(w.flush)
+	}
+	w.buf = append(w.buf, line...)
+	w.waiting += len(line)
+	w.lines++
+	// Lines that wait for the disk are not worth a wake-up each: the timer runs.
+	if w.prompt || len(w.buf) >= flushSize && len(w.buf)-len(line) < flushSize {
+		w.wakeUp()
+	}
+}
+
+func (w *writer) wakeUp() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (w *writer) reopen(f *os.File) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		f.Close()
+		return
+	}
+	w.queue = append(w.queue, segment{w.buf, f})
+	w.buf = nil
+	w.wakeUp()
+}
+
+func (w *writer) stats() (lines, dropped uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.lines, w.dropped
+}
+
+func (w *writer) close() error {
+	w.mu.Lock()
+	closed := w.closed
+	w.closed = true
+	w.mu.Unlock()
+	if !closed {
+		close(w.quit)
+	}
+	<-w.done
+	return w.refused
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"paddock/internal/config"
+	"paddock/internal/control"
+)
+
+// Exit codes: 2 for a command line or a configuration that is wrong, 1 for a run
+// that failed.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// usageError is a mistake on the command line.
+type usageError struct{ error }
+
+// program is what the subcommands share.
+type program struct {
+	config string // -c
+	stdout io.Writer
+	stderr io.Writer
+}
+
+// execute runs one command line and returns its exit code.
+func execute(args []string, stdout, stderr io.Writer) int {
+	p := &program{stdout: stdout, stderr: stderr}
+	root := p.root()
+	root.SetArgs(args)
+	err := root.Execute()
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(stderr, "paddock: %v\n", err)
+	var usage usageError
+	var wrong *config.Error
+	switch {
+	case errors.As(err, &usage):
+		fmt.Fprintln(stderr, "`paddock --help` lists the commands and their options.")
+		return exitUsage
+	case errors.As(err, &wrong):
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func (p *program) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "paddock",
+		Short: "Serves and supervises Python web apps: nginx, Supervisor, certbot and logrotate in one",
+		Long: `Paddock spawns and restarts a web app, holds its socket, reverse-proxies HTTP to it
+and writes access logs as nginx does. One TOML file says what to do; the commands
+below talk to the daemon that runs with it.`,
+		Args:          unknownCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetOut(p.stdout)
+	root.SetErr(p.stderr)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.PersistentFlags().StringVarP(&p.config, "config", "c", "", "configuration `FILE` (default ./paddock.toml, then /etc/paddock/paddock.toml)")
+	root.AddCommand(p.run(), p.check(), p.deploy(), p.reload(), p.status(), p.version(), p.proxy())
+	return root
+}
+
+// unknownCommand turns a word that is no command into a usage error.
+func unknownCommand(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("unknown command %q", args[0])}
+	}
+	return nil
+}
+
+// arguments wraps a check of the arguments so that its failure is a usage error.
+func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usageError{fmt.Errorf("%s: %w; usage: %s", cmd.Name(), err, cmd.UseLine())}
+		}
+		return nil
+	}
+}
+
+// load reads and checks the configuration, and prints its warnings.
+func (p *program) load() (*config.Config, error) {
+	path, err := config.Find(p.config)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	c, err := config.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// daemon is a client of the daemon that runs with the configuration.
+func (p *program) daemon() (*control.Client, error) {
+	path, err := config.Find(p.config)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	// A file that is being edited must not keep its owner from the daemon.
+	socket, err := config.ControlSocket(path)
+	if err != nil {
+		return nil, err
+	}
+	return control.Dial(socket), nil
+}
+
+// terminal returns f when it is a terminal, else nil.
+func terminal(f *os.File) *os.File {
+	info, err := f.Stat()
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 || f.Name() == os.DevNull {
+		return nil
+	}
+	return f
+}

@@ -1,0 +1,97 @@
+package config
+
+import (
+	"crypto/sha256"
+	"path/filepath"
+
+	"paddock/accesslog"
+	"paddock/internal/value"
+	"paddock/proxy"
+	"paddock/supervisor"
+)
+
+// Config is a configuration that was read and checked. Every path in it is
+// absolute. It is shared after [Load]: nothing may change it.
+type Config struct {
+	File  string            // the main file, absolute
+	Files []string          // every file that was read, absolute, the main file first
+	Sum   [sha256.Size]byte // of the names and bytes of Files: equal sums, equal configuration
+
+	Include   value.Strings                      `toml:"include"` // globs, relative to the main file
+	Paddock   Paddock                            `toml:"paddock"`
+	Log       Log                                `toml:"log"`
+	Apps      map[string]App                     `toml:"app"`
+	Programs  map[string]supervisor.Program      `toml:"program"`
+	Upstreams map[string]proxy.Upstream          `toml:"upstream"`
+	Formats   map[string]accesslog.FormatSetting `toml:"log_format"`
+	Servers   []proxy.Server                     `toml:"server"` // in the order of the files
+
+	warnings []Problem
+}
+
+// Supervised and Proxied name the halves of an [App].
+type (
+	Supervised = supervisor.App
+	Proxied    = proxy.App
+)
+
+// App is one [app.NAME]: a program that serves HTTP on a socket that Paddock
+// holds. Every key belongs to one of the halves.
+type App struct {
+	Supervised
+	Proxied
+}
+
+// Paddock is [paddock]: where things live, and who the proxy is. An empty value
+// is the default; as a user other than root, XDG folders take the place of the
+// system's.
+type Paddock struct {
+	User     string `toml:"user"`      // name or uid of the proxy process when the keeper is root; default "paddock", "nobody" without one; "" when the keeper is not root
+	RunDir   string `toml:"run_dir"`   // sockets; /run/paddock, else $XDG_RUNTIME_DIR/paddock, else /tmp/paddock-UID
+	StateDir string `toml:"state_dir"` // what outlives a restart; /var/lib/paddock, else $XDG_STATE_HOME/paddock, else ~/.local/state/paddock
+	LogDir   string `toml:"log_dir"`   // access.log, NAME.out.log, NAME.err.log; /var/log/paddock, else state_dir/log
+	PidFile  string `toml:"pid_file"`  // the keeper's pid and a newline; default none
+}
+
+// Log is [log], the daemon's own log.
+type Log struct {
+	Path   string `toml:"path"`   // default "": standard error
+	Level  string `toml:"level"`  // debug, info, warn or error; default info
+	Format string `toml:"format"` // console or json; default console
+}
+
+// The defaults of [log].
+const (
+	DefaultLogLevel  = "info"
+	DefaultLogFormat = "console"
+)
+
+// The names of the default access log in log_dir and of the folder in state_dir
+// where the proxy keeps request bodies.
+const (
+	accessLogName = "access.log"
+	tempDirName   = "tmp"
+)
+
+// ProxyConfig returns what the proxy serves by.
+func (c *Config) ProxyConfig() proxy.Config {
+	apps := make(map[string]proxy.App, len(c.Apps))
+	for name, app := range c.Apps {
+		apps[name] = app.Proxied
+	}
+	return proxy.Config{
+		Servers:   c.Servers,
+		Upstreams: c.Upstreams,
+		Apps:      apps,
+		Formats:   c.Formats,
+		AccessLog: accesslog.Setting{
+			Path:   filepath.Join(c.Paddock.LogDir, accessLogName),
+			Format: accesslog.DefaultFormat,
+		},
+		TempDir: filepath.Join(c.Paddock.StateDir, tempDirName),
+	}
+}
+
+// Warnings returns what is doubtful but not refused: an app without a user of its
+// own under root, a file that others may write, a command that is not there yet.
+func (c *Config) Warnings() []Problem { return c.warnings }

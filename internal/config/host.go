@@ -1,0 +1,49 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"os/user"
+	"strconv"
+)
+
+// host is the machine as the checks see it, so that tests can be root on another.
+type host struct {
+	uid    int
+	getenv func(string) string
+	lookup func(name string) (*user.User, error) // by name
+	byID   func(uid string) (*user.User, error)
+	stat   func(path string) (fs.FileInfo, error)
+}
+
+func thisHost() *host {
+	return &host{uid: os.Geteuid(), getenv: os.Getenv, lookup: user.Lookup, byID: user.LookupId, stat: os.Stat}
+}
+
+func (h *host) root() bool { return h.uid == 0 }
+
+// user finds a user by name or by number, as Supervisor's user= does.
+func (h *host) user(name string) (*user.User, error) {
+	u, err := h.lookup(name)
+	if err == nil {
+		return u, nil
+	}
+	if _, notNumber := strconv.ParseUint(name, 10, 32); notNumber != nil {
+		return nil, err
+	}
+	return h.byID(name)
+}
+
+// isFolder reports whether path is there and a folder.
+func (h *host) isFolder(path string) bool {
+	info, err := h.stat(path)
+	return err == nil && info.IsDir()
+}
+
+// unknownUser tells a user that does not exist from one that could not be looked up.
+func unknownUser(err error) bool {
+	var byName user.UnknownUserError
+	var byID user.UnknownUserIdError
+	return errors.As(err, &byName) || errors.As(err, &byID)
+}

@@ -1,0 +1,85 @@
+package config
+
+import (
+	"path/filepath"
+	"strings"
+
+	"paddock/accesslog"
+	"paddock/proxy"
+	"paddock/supervisor"
+)
+
+// resolve makes the paths of one file's sections absolute. They are relative to
+// dir, the folder of the file; a venv, as what a program's directory holds, to
+// that directory.
+func (c *Config) resolve(dir string) {
+	for _, p := range []*string{&c.Paddock.RunDir, &c.Paddock.StateDir, &c.Paddock.LogDir, &c.Paddock.PidFile} {
+		absolute(p, dir)
+	}
+	resolveLog(&c.Log.Path, dir)
+	for name, app := range c.Apps {
+		resolveProgram(&app.Program, dir)
+		c.Apps[name] = app
+	}
+	for name, program := range c.Programs {
+		resolveProgram(&program, dir)
+		c.Programs[name] = program
+	}
+	for _, upstream := range c.Upstreams {
+		for i := range upstream.Server {
+			resolveSocket(&upstream.Server[i], "unix:", dir)
+		}
+	}
+	for i := range c.Servers {
+		resolveServer(&c.Servers[i], dir)
+	}
+}
+
+func resolveProgram(p *supervisor.Program, dir string) {
+	p.Directory = first(p.Directory, dir)
+	absolute(&p.Directory, dir)
+	absolute(&p.Venv, p.Directory)
+	absolute(&p.EnvFile, dir)
+	resolveLog(&p.StdoutLogfile, dir)
+	resolveLog(&p.StderrLogfile, dir)
+}
+
+func resolveServer(s *proxy.Server, dir string) {
+	for i := range s.Listen {
+		absolute(&s.Listen[i].Unix, dir)
+	}
+	resolveAccessLog(s.AccessLog, dir)
+	for i := range s.Location {
+		resolveSocket(&s.Location[i].ProxyPass, "http://unix:", dir)
+		resolveAccessLog(s.Location[i].AccessLog, dir)
+	}
+}
+
+func resolveAccessLog(s *accesslog.Setting, dir string) {
+	if s != nil {
+		resolveLog(&s.Path, dir)
+	}
+}
+
+// resolveLog leaves the names alone that stand for no file.
+func resolveLog(p *string, dir string) {
+	switch strings.ToLower(*p) {
+	case "auto", "none", "syslog", "stdout", "stderr":
+		return
+	}
+	absolute(p, dir)
+}
+
+// resolveSocket resolves the path after a prefix such as "unix:".
+func resolveSocket(p *string, prefix, dir string) {
+	if path, found := strings.CutPrefix(*p, prefix); found {
+		absolute(&path, dir)
+		*p = prefix + path
+	}
+}
+
+func absolute(p *string, dir string) {
+	if *p != "" && !filepath.IsAbs(*p) {
+		*p = filepath.Join(dir, *p)
+	}
+}

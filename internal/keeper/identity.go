@@ -1,0 +1,39 @@
+package keeper
+
+import (
+	"fmt"
+	"os"
+	"os/user"
+	"strconv"
+)
+
+// identity is the user that the proxy runs as. Without root there is no choice.
+type identity struct {
+	name     string
+	uid, gid int
+}
+
+// proxyIdentity looks up the proxy's user. The empty name is the keeper's own.
+func proxyIdentity(name string) (identity, error) {
+	if os.Geteuid() != 0 || name == "" {
+		return identity{uid: os.Geteuid(), gid: os.Getegid()}, nil
+	}
+	u, err := user.Lookup(name)
+	if err != nil {
+		return identity{}, fmt.Errorf("paddock.user: %w", err)
+	}
+	uid, err := strconv.Atoi(u.Uid)
+	if err != nil {
+		return identity{}, err
+	}
+	gid, err := strconv.Atoi(u.Gid)
+	if err != nil {
+		return identity{}, err
+	}
+	return identity{name: name, uid: uid, gid: gid}, nil
+}
+
+func (i identity) chown(path string) error { return os.Chown(path, i.uid, i.gid) }
+
+// chgrp leaves the folder the keeper's and lets the proxy's group through.
+func (i identity) chgrp(path string) error { return os.Chown(path, os.Geteuid(), i.gid) }

@@ -1,0 +1,163 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+
+	"paddock/internal/link"
+	"paddock/proxy"
+)
+
+// Stats is what the proxy answers when the keeper asks how it is.
+type Stats struct {
+	Goroutines int         `json:"goroutines"`
+	Logs       []LogStats  `json:"logs"`
+	Proxy      proxy.Stats `json:"proxy"`
+}
+
+func (w *Worker) stats() Stats {
+	s := Stats{Goroutines: runtime.NumGoroutine(), Logs: w.logs.stats()}
+	if w.proxy != nil {
+		s.Proxy = w.proxy.Stats()
+	}
+	return s
+}
+
+// configure makes a configuration serve, or refuses it and changes nothing.
+func (w *Worker) configure(m link.Message, files []*os.File) (link.Ready, error) {
+	var c link.Configure
+	if err := m.Decode(&c); err != nil {
+		return link.Ready{}, err
+	}
+	all := w.gather.Take(c.Serial, files)
+	f, err := c.Split(all)
+	if err != nil {
+		link.CloseAll(all)
+		return link.Ready{}, err
+	}
+	// The logs keep their files; everything else is copied by whoever needs it.
+	defer link.CloseAll(f.Listeners)
+	defer link.CloseAll([]*os.File{f.Config, f.AppDir, f.TempDir})
+	cfg, err := readConfig(f.Config)
+	if err == nil && w.proxy == nil {
+		err = w.create(f)
+	}
+	listeners, socketErr := sockets(c.Listeners, f.Listeners)
+	if err = errors.Join(err, socketErr); err != nil {
+		link.CloseAll(f.Logs)
+		return link.Ready{}, err
+	}
+	next := w.logs.prepare(paths(c.Logs), f.Logs)
+	if err := w.proxy.Configure(cfg, listeners, next); err != nil {
+		return link.Ready{}, errors.Join(err, w.logs.rollback(next))
+	}
+	return link.Ready{Serial: c.Serial, Pid: os.Getpid()}, w.logs.commit(next)
+}
+
+// create makes the proxy, which keeps the two folders as long as it lives.
+func (w *Worker) create(f link.ConfigureFiles) error {
+	if f.AppDir == nil || f.TempDir == nil {
+		return errors.New("the first configuration came without its folders")
+	}
+	app, err := link.TakeFD(f.AppDir)
+	if err != nil {
+		return err
+	}
+	temp, err := link.TakeFD(f.TempDir)
+	if err != nil {
+		return err
+	}
+	w.proxy, err = proxy.New(proxy.Options{Logger: w.log, Poller: w.poller, AppDirFD: app, TempDirFD: temp})
+	return err
+}
+
+func readConfig(f *os.File) (proxy.Config, error) {
+	var cfg proxy.Config
+	data, err := link.ReadMemfd(f, configLimit)
+	if err != nil {
+		return cfg, err
+	}
+	if err := json.Unmarshal(data, &cfg); err != nil {
+		return cfg, fmt.Errorf("configuration from the keeper: %w", err)
+	}
+	return cfg, nil
+}
+
+func (w *Worker) reopen(m link.Message, files []*os.File) error {
+	var l link.Logs
+	if err := m.Decode(&l); err != nil {
+		return err
+	}
+	all := w.gather.Take(l.Serial, files)
+	if len(all) != len(l.Logs) {
+		link.CloseAll(all)
+		return fmt.Errorf("logs with %d descriptors; expected %d", len(all), len(l.Logs))
+	}
+	w.logs.reopen(paths(l.Logs), all)
+	return nil
+}
+
+// errNotConfigured answers what came before the first configuration.
+var errNotConfigured = errors.New("the proxy has no configuration yet")
+
+func (w *Worker) setApp(m link.Message) error {
+	var s proxy.AppState
+	if err := m.Decode(&s); err != nil {
+		return err
+	}
+	if w.proxy == nil {
+		return errNotConfigured
+	}
+	return w.proxy.SetApp(s)
+}
+
+func (w *Worker) probe(ctx context.Context, m link.Message) error {
+	var p link.Probe
+	if err := m.Decode(&p); err != nil {
+		return err
+	}
+	if w.proxy == nil {
+		return errNotConfigured
+	}
+	return w.proxy.Probe(ctx, p.App, p.Generation, p.Socket)
+}
+
+func (w *Worker) drain(ctx context.Context, m link.Message) error {
+	var d link.Drain
+	if err := m.Decode(&d); err != nil {
+		return err
+	}
+	if w.proxy == nil {
+		return errNotConfigured
+	}
+	return w.proxy.Drain(ctx, d.App, d.Generation)
+}
+
+// sockets pairs the names of listening sockets with their descriptors, which are
+// good as long as the files are open. File.Fd would make the sockets blocking, for
+// the process that accepts on them too.
+func sockets(names []string, files []*os.File) (map[string]int, error) {
+	out := make(map[string]int, len(names))
+	for i, name := range names {
+		raw, err := files[i].SyscallConn()
+		if err == nil {
+			err = raw.Control(func(fd uintptr) { out[name] = int(fd) })
+		}
+		if err != nil {
+			return nil, fmt.Errorf("listening socket %s: %w", name, err)
+		}
+	}
+	return out, nil
+}
+
+func paths(files []link.LogFile) []string {
+	out := make([]string, len(files))
+	for i, f := range files {
+		out[i] = f.Path
+	}
+	return out
+}

@@ -1,0 +1,226 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"os"
+	"sync"
+
+	"paddock/proxy/http1"
+)
+
+// body is the whole body of a request: in memory up to client_body_buffer_size,
+// else in a temporary file.
+type body struct {
+	framing framing
+	mem     []byte // the body, or what of it came before the file was needed
+	own     []byte // memory of the exchange that mem is in, unless it lies in its in buffer
+	file    *os.File
+	size    int64 // bytes of body, wherever they are
+	unused  bool  // nobody wants it: count, keep nothing
+	spool   *spool
+}
+
+var errDiskFull = &refusal{status: 503, retryAfter: retryAfterBusy}
+
+// refuseEarly refuses a request before its body is read, when it can not succeed.
+func (x *exchange) refuseEarly() error {
+	x.upstream = x.place.pass.upstream
+	x.ProxyHost = x.place.pass.host
+	if err := x.upstream.queue.check(); err != nil {
+		return x.unless(err)
+	}
+	if m := x.place.maxBody; m > 0 && x.req.ContentLength > m {
+		return x.unless(errTooLarge)
+	}
+	return nil
+}
+
+// unless marks the body, if there is one, as unread and returns err.
+func (x *exchange) unless(err error) error {
+	x.unread = x.req.HasBody()
+	return err
+}
+
+// readBody reads the whole body, so that no app worker ever waits for a client.
+func (x *exchange) readBody() error {
+	if !x.req.HasBody() {
+		return nil
+	}
+	x.unread = true
+	x.body.begin(&x.req)
+	if err := x.expect100(); err != nil {
+		return err
+	}
+	for {
+		done, err := x.takeBody()
+		if err != nil {
+			return err
+		}
+		if done {
+			x.unread = false
+			return x.body.rewind()
+		}
+		if err := x.readMoreBody(); err != nil {
+			return err
+		}
+	}
+}
+
+// skipBody reads a body that nobody wants, so that the next request is found. A
+// client that waits for a 100 gets the final answer instead and is done.
+func (x *exchange) skipBody() error {
+	if !x.req.HasBody() {
+		return nil
+	}
+	if m := x.place.maxBody; m > 0 && x.req.ContentLength > m {
+		return x.unless(errTooLarge)
+	}
+	if x.req.Expect100 && x.start == x.end {
+		x.unread, x.keepAlive = true, false
+		return nil
+	}
+	x.body.unused = true
+	defer func() { x.body.unused = false }()
+	return x.readBody()
+}
+
+func (b *body) begin(r *http1.Request) {
+	kind := http1.Length
+	if r.Chunked {
+		kind = http1.Chunked
+	}
+	b.framing.reset(kind, r.ContentLength)
+	b.mem, b.size = nil, 0
+}
+
+// expect100 tells a client that waits for it to send the body. It counts as sent,
+// as in nginx's $bytes_sent.
+func (x *exchange) expect100() error {
+	if !x.req.Expect100 || x.start < x.end {
+		return nil
+	}
+	x.conn.nc.SetWriteDeadline(x.until(x.place.sendTimeout))
+	n, err := x.conn.nc.Write(interim100)
+	x.BytesSent += int64(n)
+	if err != nil {
+		return errClientCut
+	}
+	return nil
+}
+
+var interim100 = []byte("HTTP/1.1 100 Continue\r\n\r\n")
+
+// takeBody takes what has arrived.
+func (x *exchange) takeBody() (done bool, err error) {
+	n, data, done, err := x.body.framing.take(x.in[x.start:x.end])
+	x.start += n
+	x.RequestLength += int64(n)
+	if err != nil {
+		x.start, x.end = 0, 0
+		return false, &refusal{status: errBadBody.status, cause: err}
+	}
+	if m := x.place.maxBody; m > 0 && x.body.size+int64(len(data)) > m {
+		return false, errTooLarge
+	}
+	if done && x.body.size == 0 {
+		x.body.mem, x.body.size = data, int64(len(data)) // it stays where it is: nothing is read behind it
+		return true, nil
+	}
+	return done, x.body.add(data, x.place.bodyBuffer, x.conn.proxy.spool)
+}
+
+// readMoreBody waits for more bytes, at most client_body_timeout.
+func (x *exchange) readMoreBody() error {
+	if x.start == x.end {
+		x.start, x.end = x.head, x.head
+	}
+	x.conn.nc.SetReadDeadline(x.until(x.place.bodyTimeout))
+	n, err := x.conn.nc.Read(x.in[x.end:])
+	x.end += n
+	switch {
+	case n > 0:
+		return nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return errSlowClient
+	}
+	return errClientCut
+}
+
+// add keeps data: in memory as long as all fits into limit bytes.
+func (b *body) add(data []byte, limit int, s *spool) error {
+	b.size += int64(len(data))
+	if b.unused {
+		return nil
+	}
+	if b.file == nil && b.size <= int64(limit) {
+		if b.mem == nil {
+			b.own = b.memory(limit)
+			b.mem = b.own[:0]
+		}
+		b.mem = append(b.mem, data...)
+		return nil
+	}
+	if err := b.spill(s); err != nil {
+		return err
+	}
+	return b.write(data)
+}
+
+// memory returns room for limit bytes, or for the whole body when it is smaller:
+// pooled, unless the configuration allows more than the default.
+func (b *body) memory(limit int) []byte {
+	want := limit
+	if b.framing.kind == http1.Length {
+		want = min(limit, int(b.framing.left+b.size))
+	}
+	if want > defaultClientBodyBuffer {
+		return make([]byte, 0, want)
+	}
+	m := bodyMemory.Get().(*[defaultClientBodyBuffer]byte)
+	return m[:]
+}
+
+var bodyMemory = sync.Pool{New: func() any { return new([defaultClientBodyBuffer]byte) }}
+
+// spill moves a body that outgrew its memory to a file.
+func (b *body) spill(s *spool) error {
+	if b.file != nil {
+		return nil
+	}
+	f, err := s.open()
+	if err != nil {
+		return &refusal{status: errDiskFull.status, retryAfter: retryAfterBusy, cause: err}
+	}
+	b.file, b.spool = f, s
+	mem := b.mem
+	b.mem = nil
+	return b.write(mem)
+}
+
+func (b *body) write(data []byte) error {
+	if err := b.spool.write(b.file, data); err != nil {
+		return &refusal{status: errDiskFull.status, retryAfter: retryAfterBusy, cause: err}
+	}
+	return nil
+}
+
+func (b *body) rewind() error {
+	if b.file == nil {
+		return nil
+	}
+	_, err := b.file.Seek(0, io.SeekStart)
+	return err
+}
+
+// drop gives back memory and file.
+func (b *body) drop() {
+	if cap(b.own) == defaultClientBodyBuffer {
+		bodyMemory.Put((*[defaultClientBodyBuffer]byte)(b.own[:defaultClientBodyBuffer]))
+	}
+	b.mem, b.own = nil, nil
+	if b.file != nil {
+		b.spool.close(b.file)
+		b.file = nil
+	}
+}

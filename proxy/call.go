@@ -1,0 +1,290 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+
+	"paddock/accesslog"
+	"paddock/proxy/http1"
+	"paddock/proxy/netpoll"
+)
+
+// try is the state of a request on its way through one upstream server after
+// another.
+type try struct {
+	conn    *peerConn
+	tried   []*peer
+	fresh   bool // no idle connection any more: one has let us down
+	began   time.Time
+	out     []byte // the head of the request
+	answer  http1.Response
+	framing framing
+	buf     *[upstreamBufferSize]byte // buf[:head] the answer's head, buf[start:end] not yet taken
+	head    int
+	start   int
+	end     int
+	sending chan error // of the goroutine that sends a body from a file; nil when none does
+	sendErr error
+}
+
+func (t *try) reset() {
+	t.tried, t.fresh = t.tried[:0], false
+	t.answer.Reset()
+	t.head, t.start, t.end = 0, 0, 0
+	t.sendErr = nil
+}
+
+var upstreamBuffers = sync.Pool{New: func() any { return new([upstreamBufferSize]byte) }}
+
+// errAgain asks for another try: nothing of the answer has come, and sending the
+// request once more does no harm.
+var errAgain = errors.New("try again")
+
+// call gets the head of an answer to the request from one of the servers.
+func (x *exchange) call() error {
+	for {
+		err := x.callOnce()
+		if err == nil {
+			return nil
+		}
+		x.hangUp(false)
+		if x.conn.gone.Load() {
+			return errClientGone
+		}
+		if err != errAgain {
+			x.complain(err)
+			return err
+		}
+	}
+}
+
+func (x *exchange) callOnce() error {
+	if err := x.connect(); err != nil {
+		return err
+	}
+	if err := x.send(); err != nil {
+		return err
+	}
+	return x.readAnswer()
+}
+
+// connect takes an idle connection to the next server or makes one. Nothing has
+// been sent when it fails, so that the next server may try.
+func (x *exchange) connect() error {
+	t := &x.try
+	peer := x.grant.pick(t.tried, time.Now())
+	x.beginTry(peer)
+	if !t.fresh {
+		t.conn = peer.pool.get()
+	}
+	if t.conn == nil {
+		var err error
+		if t.conn, err = x.dial(peer); err != nil {
+			return x.connectFailed(peer, err)
+		}
+	}
+	x.last().Connect = time.Since(t.began)
+	return x.announceCall()
+}
+
+// announceCall tells hungUp which connection to interrupt.
+func (x *exchange) announceCall() error {
+	x.conn.calling.Store(x.try.conn.Conn)
+	if x.conn.gone.Load() {
+		return errClientGone
+	}
+	return nil
+}
+
+const dialSlice = 250 * time.Millisecond // of a wait for a full backlog: how late a client that left is noticed
+
+// dial connects within proxy_connect_timeout. While the backlog of a unix socket
+// is full it waits, where nginx answers 502 (gunicorn issue 2433).
+func (x *exchange) dial(p *peer) (*peerConn, error) {
+	poller := x.conn.proxy.poller
+	end := x.until(x.place.connectTimeout)
+	if !p.address.dial.IsUnix() {
+		return p.dial(poller, end)
+	}
+	for {
+		next := x.until(dialSlice)
+		last := !next.Before(end)
+		if last {
+			next = end
+		}
+		c, err := p.dial(poller, next)
+		if err == nil || last || x.conn.gone.Load() || !errors.Is(err, syscall.EAGAIN) {
+			return c, err
+		}
+	}
+}
+
+func (x *exchange) connectFailed(p *peer, err error) error {
+	p.fail(time.Now())
+	x.try.tried = append(x.try.tried, p)
+	r := badGateway(err)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		r = gatewayTimeout(err)
+	}
+	x.last().Status = r.status
+	if x.grant.pick(x.try.tried, time.Now()) != nil {
+		return errAgain
+	}
+	return r
+}
+
+// beginTry adds an entry to $upstream_addr and its like.
+func (x *exchange) beginTry(p *peer) {
+	t := &x.try
+	t.began, t.sendErr = time.Now(), nil
+	t.start, t.end = 0, 0
+	t.answer.Reset()
+	x.Upstream = append(x.Upstream, accesslog.Try{Addr: p.text, Connect: -1, Header: -1, Response: -1})
+}
+
+func (x *exchange) last() *accesslog.Try { return &x.Upstream[len(x.Upstream)-1] }
+
+// readAnswer reads the final head of the answer. Interim ones are swallowed:
+// ours to answer was Expect, and a 103 breaks old HTTP/1.1 clients.
+func (x *exchange) readAnswer() error {
+	t := &x.try
+	if t.buf == nil {
+		t.buf = upstreamBuffers.Get().(*[upstreamBufferSize]byte)
+	}
+	for interim := 0; ; {
+		n, err := t.answer.Parse(t.buf[:t.end], &answerLimits)
+		switch {
+		case err == http1.ErrIncomplete:
+			if err := x.readUpstream(); err != nil {
+				return x.noAnswer(err)
+			}
+			continue
+		case err != nil:
+			return x.failed(badGateway(err))
+		}
+		if t.answer.Status >= 200 {
+			t.start, t.head = n, n
+			break
+		}
+		t.end = copy(t.buf[:], t.buf[n:t.end])
+		if interim++; interim > maxInterim || t.answer.Status == 101 {
+			return x.failed(badGateway(fmt.Errorf("the app sent a %d that was not asked for", t.answer.Status)))
+		}
+	}
+	x.last().Header = time.Since(t.began)
+	x.last().Status = t.answer.Status
+	x.UpstreamHeader = &t.answer
+	return nil
+}
+
+// answerLimits are those of requests, but for the number of fields.
+var answerLimits = http1.Limits{Line: maxHeadLine, Field: maxHeadLine, Total: maxHead, Fields: maxAnswerFields}
+
+// readUpstream waits for more of the answer, at most proxy_read_timeout.
+func (x *exchange) readUpstream() error {
+	t := &x.try
+	if x.sendFailure(); t.sending == nil { // else the sender sets it when it is done
+		t.conn.SetReadDeadline(x.until(x.place.proxyRead))
+	}
+	n, err := t.conn.Read(t.buf[t.end:])
+	t.end += n
+	x.last().BytesReceived += int64(n)
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
+// noAnswer says what it means that no whole head came.
+func (x *exchange) noAnswer(err error) error {
+	t := &x.try
+	if errors.Is(err, netpoll.ErrInterrupted) {
+		x.stopSending()
+	}
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return x.failed(gatewayTimeout(err))
+	case errors.Is(x.sendFailure(), os.ErrDeadlineExceeded):
+		return x.failed(gatewayTimeout(x.sendFailure()))
+	case t.end == 0 && t.conn.reused && x.mayRepeat():
+		// The server closed an idle connection just as it was used (faults A14).
+		t.fresh = true
+		x.Upstream = x.Upstream[:len(x.Upstream)-1]
+		return errAgain
+	case err == io.EOF:
+		return x.failed(badGateway(errNoHead))
+	}
+	return x.failed(badGateway(err))
+}
+
+var errNoHead = errors.New("the app closed the connection before it answered")
+
+func (x *exchange) failed(r *refusal) error {
+	x.last().Status = r.status
+	x.last().Response = time.Since(x.try.began)
+	return r
+}
+
+// mayRepeat reports whether a second copy of the request does no harm: its
+// method is idempotent, as nginx sees it, or nothing of it was sent.
+func (x *exchange) mayRepeat() bool {
+	if x.last().BytesSent == 0 {
+		return true
+	}
+	switch string(x.Method) {
+	case "POST", "LOCK", "PATCH":
+		return false
+	}
+	return true
+}
+
+// hangUp ends the use of the app's connection: it is kept when it may serve
+// another request, else closed.
+func (x *exchange) hangUp(keep bool) {
+	t := &x.try
+	c := t.conn
+	if c == nil {
+		return
+	}
+	t.conn = nil
+	keep = keep && x.sendFailure() == nil && t.sending == nil
+	if t.sending != nil {
+		c.Interrupt()
+		x.stopSending()
+	}
+	x.conn.calling.Store(nil)
+	if keep {
+		// hungUp may hold the pointer still: it must not interrupt what is the pool's.
+		x.conn.unwatch()
+		if !x.conn.gone.Load() {
+			c.peer.pool.put(c, int(x.upstream.keepalive.Load()), time.Now())
+			return
+		}
+	}
+	c.Close()
+}
+
+func (x *exchange) dropBuffer() {
+	if x.try.buf != nil {
+		upstreamBuffers.Put(x.try.buf)
+		x.try.buf = nil
+	}
+}
+
+// complain tells the log why an app did not answer.
+func (x *exchange) complain(err error) {
+	var r *refusal
+	if !errors.As(err, &r) || r.cause == nil {
+		return
+	}
+	x.conn.proxy.logger.Warn("no answer from upstream",
+		zap.String("upstream", x.upstream.name), zap.String("address", x.last().Addr), zap.Int("status", r.status),
+		zap.ByteString("request", x.Line), zap.String("client", x.conn.info.RemoteAddr), zap.Error(r.cause))
+}

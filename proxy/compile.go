@@ -1,0 +1,216 @@
+package proxy
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"paddock/accesslog"
+	"paddock/internal/value"
+)
+
+// snapshot is one configuration, compiled: it never changes, and an exchange
+// keeps the one that it began with.
+type snapshot struct {
+	sites  map[string]*site // by Listen.Key
+	listen map[string]value.Listen
+	groups map[string]*groupPlan // by the name that a pass has
+	passes []*pass
+	logs   []*logTarget // every one that is not off
+}
+
+// site is the servers of one listen address.
+type site struct {
+	names    nameTable
+	fallback *server // the default server
+	explicit bool    // by default_server; otherwise the first
+}
+
+// server is one compiled [[server]].
+type server struct {
+	name              string // the first name: $server_name
+	hostName          []byte // the same as bytes
+	answer            *answer
+	whole             *location // the server itself as a place: its return, and what no location matches
+	table             locationTable
+	headerTimeout     time.Duration
+	keepaliveTimeout  time.Duration
+	keepaliveRequests int
+	settings
+}
+
+// logTarget says where and how a place logs; log is nil for "off".
+type logTarget struct {
+	off    bool
+	path   string
+	format *accesslog.Format
+	log    *accesslog.Log
+}
+
+// compiler turns a Config into a snapshot and collects what is wrong on its way.
+type compiler struct {
+	cfg      *Config
+	problems *value.Problems
+	formats  map[string]*accesslog.Format
+	out      *snapshot
+}
+
+// compile returns a snapshot that is complete but for what lives: upstreams and
+// logs. It is of use only when no problem was added.
+func compile(cfg *Config, problems *value.Problems) *snapshot {
+	c := &compiler{cfg: cfg, problems: problems, out: &snapshot{
+		sites:  map[string]*site{},
+		listen: map[string]value.Listen{},
+		groups: map[string]*groupPlan{},
+	}}
+	c.compileFormats()
+	c.compileGroups()
+	base := defaultSettings()
+	base.log = c.log("access_log", cfg.AccessLog)
+	for i := range cfg.Servers {
+		c.compileServer(value.Index("server", i), &cfg.Servers[i], base)
+	}
+	return c.out
+}
+
+func (c *compiler) compileFormats() {
+	c.formats = map[string]*accesslog.Format{}
+	for _, name := range slices.Sorted(maps.Keys(c.cfg.Formats)) {
+		key := value.Join("log_format", name)
+		if name == accesslog.DefaultFormat {
+			c.problems.Addf(key, "the format %q is built in; expected another name", name)
+			continue
+		}
+		format, err := c.cfg.Formats[name].Compile()
+		if err != nil {
+			c.problems.Addf(key, "%v", err)
+		}
+		c.formats[name] = format
+	}
+	combined, err := accesslog.CompileFormat(accesslog.Combined, accesslog.Default)
+	if err != nil {
+		panic(fmt.Sprintf("proxy: the built-in log format: %v", err))
+	}
+	c.formats[accesslog.DefaultFormat] = combined
+}
+
+func (c *compiler) log(key string, s accesslog.Setting) logTarget {
+	if s.Off {
+		return logTarget{off: true}
+	}
+	if s.Path == "" {
+		s.Path = c.cfg.AccessLog.Path
+	}
+	if s.Format == "" {
+		s.Format = accesslog.DefaultFormat
+	}
+	format, ok := c.formats[s.Format]
+	if !ok {
+		c.problems.Addf(key, "unknown log format %q; known are %s", s.Format, list(maps.Keys(c.formats)))
+	}
+	return logTarget{path: s.Path, format: format}
+}
+
+func (c *compiler) compileServer(key string, cfg *Server, base settings) {
+	s := &server{
+		headerTimeout:     defaultClientHeaderTimeout,
+		keepaliveTimeout:  defaultKeepaliveTimeout,
+		keepaliveRequests: defaultKeepaliveRequests,
+		settings:          c.settings(key, &cfg.Settings, base),
+	}
+	setDuration(&s.headerTimeout, cfg.ClientHeaderTimeout)
+	setDuration(&s.keepaliveTimeout, cfg.KeepaliveTimeout)
+	if cfg.KeepaliveRequests != nil {
+		s.keepaliveRequests = *cfg.KeepaliveRequests
+		c.atLeast(key, "keepalive_requests", int64(s.keepaliveRequests), 1)
+	}
+	c.above0(key, "client_header_timeout", cfg.ClientHeaderTimeout)
+	if len(cfg.ServerName) > 0 {
+		s.name = strings.ToLower(cfg.ServerName[0])
+		s.hostName = []byte(s.name)
+	}
+	c.keepLog(&s.settings.log)
+	c.compilePlaces(key, cfg, s)
+	c.enterListens(key, cfg, s)
+}
+
+// settings resolves what a server or location sets over what it inherits.
+func (c *compiler) settings(key string, own *Settings, base settings) settings {
+	s := base.with(own)
+	if own.AccessLog != nil {
+		s.log = c.log(value.Join(key, "access_log"), *own.AccessLog)
+	}
+	if own.ClientBodyBuffer != nil {
+		c.within(key, "client_body_buffer_size", int64(*own.ClientBodyBuffer), 1, maxSpool)
+	}
+	for name, d := range map[string]*value.Duration{
+		"client_body_timeout":   own.ClientBodyTimeout,
+		"send_timeout":          own.SendTimeout,
+		"proxy_connect_timeout": own.ProxyConnectTimeout,
+		"proxy_send_timeout":    own.ProxySendTimeout,
+		"proxy_read_timeout":    own.ProxyReadTimeout,
+	} {
+		c.above0(key, name, d)
+	}
+	return s
+}
+
+// keepLog notes a target that will need its log; the pointer must stay valid.
+func (c *compiler) keepLog(t *logTarget) {
+	if !t.off {
+		c.out.logs = append(c.out.logs, t)
+	}
+}
+
+func (c *compiler) enterListens(key string, cfg *Server, s *server) {
+	if len(cfg.Listen) == 0 {
+		c.problems.Addf(key, `the server has no listen address; expected one such as listen = "80"`)
+	}
+	for _, l := range cfg.Listen {
+		at := c.out.sites[l.Key()]
+		if at == nil {
+			at = &site{fallback: s}
+			c.out.sites[l.Key()], c.out.listen[l.Key()] = at, l
+		}
+		if l.DefaultServer {
+			if at.explicit {
+				c.problems.Addf(value.Join(key, "listen"), "%q: another server is the default_server of this address", l.Text)
+			}
+			at.fallback, at.explicit = s, true
+		}
+		for _, name := range cfg.ServerName {
+			if err := at.names.add(name, s); err != nil {
+				c.problems.Addf(value.Join(key, "server_name"), "%v", err)
+			}
+		}
+	}
+}
+
+func (c *compiler) above0(key, name string, d *value.Duration) {
+	if d != nil && *d <= 0 {
+		c.problems.Addf(value.Join(key, name), "expected a time above 0, got %q", d)
+	}
+}
+
+func (c *compiler) atLeast(key, name string, n, low int64) {
+	if n < low {
+		c.problems.Addf(value.Join(key, name), "expected %d or more, got %d", low, n)
+	}
+}
+
+func (c *compiler) within(key, name string, n, low, high int64) {
+	if n < low || n > high {
+		c.problems.Addf(value.Join(key, name), "expected %d to %d bytes, got %d", low, high, n)
+	}
+}
+
+// list prints names for an error message.
+func list(names func(func(string) bool)) string {
+	sorted := slices.Sorted(names)
+	if len(sorted) == 0 {
+		return "none"
+	}
+	return strings.Join(sorted, ", ")
+}

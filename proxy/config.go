@@ -1,0 +1,75 @@
+package proxy
+
+import (
+	"paddock/accesslog"
+	"paddock/internal/value"
+)
+
+// Config is all that the proxy serves by. The keeper has read and checked it;
+// it travels to the proxy as JSON.
+type Config struct {
+	Servers   []Server
+	Upstreams map[string]Upstream // [upstream.NAME]
+	Apps      map[string]App      // [app.NAME]; one name space with Upstreams
+	Formats   map[string]accesslog.FormatSetting
+	AccessLog accesslog.Setting // of a server that names none
+	TempDir   string            // for request bodies; the proxy's own
+}
+
+// Server is one [[server]] (nginx: server). With App set, every request goes to
+// that app; otherwise Location or Return says what happens.
+type Server struct {
+	Listen     value.Listens `toml:"listen"`
+	ServerName value.Strings `toml:"server_name"` // exact, "*.example.com", "www.example.*", ".example.com", "~regex"; "" or "_" as nginx
+	App        string        `toml:"app"`         // short for a location "/" with proxy_pass = "http://APP"
+	Return     string        `toml:"return"`
+	Location   []Location    `toml:"location"`
+
+	ClientHeaderTimeout *value.Duration `toml:"client_header_timeout"` // first byte of a request to the end of its head; 60 s
+	KeepaliveTimeout    *value.Duration `toml:"keepalive_timeout"`     // an idle connection; 75 s; 0 turns keep-alive off
+	KeepaliveRequests   *int            `toml:"keepalive_requests"`    // 1000
+	Settings
+}
+
+// Location is one [[server.location]] (nginx: location). Path is "/prefix",
+// "= /exact", "^~ /prefix", "~ regex" or "~* regex".
+type Location struct {
+	Path      string `toml:"path"`
+	ProxyPass string `toml:"proxy_pass"` // "http://NAME[/uri]" of an app or upstream, "http://host:port[/uri]", "http://unix:/path[:/uri]"
+	Return    string `toml:"return"`     // "code [text]", "code URL" or "URL"
+	Settings
+}
+
+// Settings are the directives that a server and its locations share. nil means
+// "not set here": the server's value, then the default, applies.
+type Settings struct {
+	AccessLog           *accesslog.Setting `toml:"access_log"`
+	ClientMaxBodySize   *value.Size        `toml:"client_max_body_size"`    // 1m; 0 turns the check off
+	ClientBodyBuffer    *value.Size        `toml:"client_body_buffer_size"` // 16k in memory, the rest in a temporary file
+	ClientBodyTimeout   *value.Duration    `toml:"client_body_timeout"`     // between two reads; 60 s
+	SendTimeout         *value.Duration    `toml:"send_timeout"`            // between two writes; 60 s
+	ProxyConnectTimeout *value.Duration    `toml:"proxy_connect_timeout"`   // 60 s
+	ProxySendTimeout    *value.Duration    `toml:"proxy_send_timeout"`      // between two writes; 60 s
+	ProxyReadTimeout    *value.Duration    `toml:"proxy_read_timeout"`      // between two reads; 60 s
+}
+
+// Limits say how many requests an upstream gets at once and how many may wait.
+type Limits struct {
+	MaxConns     int            `toml:"max_conns"`     // requests at once; 0: what the app can serve, without limit for an upstream
+	QueueSize    int            `toml:"queue_size"`    // requests that may wait; 1000
+	QueueTimeout value.Duration `toml:"queue_timeout"` // how long one may wait; 30 s
+	Keepalive    int            `toml:"keepalive"`     // idle connections kept; 0 for an app, 32 for an upstream
+}
+
+// Upstream is one [upstream.NAME]: servers that Paddock does not spawn (nginx: upstream).
+type Upstream struct {
+	Server value.Strings `toml:"server"` // "host:port" or "unix:/path"
+	Limits
+}
+
+// App is the proxy's half of one [app.NAME].
+type App struct {
+	Health        string         `toml:"health"`         // path of the probe; "/": any answer below 500
+	HealthTimeout value.Duration `toml:"health_timeout"` // a new generation's time to answer the probe; 60 s
+	Limits
+}

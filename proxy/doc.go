@@ -1,0 +1,26 @@
+// Package proxy is the path of a request: from a client's connection to an app
+// and back.
+//
+//	netpoll ─► conn ─► exchange ─► serve ──────────────────────────────┐
+//	             ▲        route     server by name, location by path   │
+//	             │        return    an answer of our own               │
+//	             │        readBody  whole, in memory or in a file      │ serve.go
+//	             │        enter     the queue of the app               │
+//	             │        call      connect, send, read the head       │
+//	             │        relay     the answer, as it comes            │
+//	             └─ next ◄─ end ─── one accesslog.Entry ◄──────────────┘
+//
+// A [Config] is compiled to one immutable snapshot; Configure swaps one pointer.
+// What lives longer than a snapshot hangs on the [Proxy]: listeners, connections,
+// and an upstream for each app with its queue, counters and idle connections.
+//
+// An app has generations, one for each start. Requests go to the current one, and
+// only while it is ready; those under way finish on the one they began with.
+//
+//	starting  requests wait in the queue
+//	ready     requests go through, limit at once, the rest waits
+//	down      (backoff, fatal, stopped) 503 and Retry-After at once
+//
+// A goroutine serves a connection while a request is under way; an idle
+// connection has neither goroutine nor buffer.
+package proxy

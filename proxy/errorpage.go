@@ -1,0 +1,113 @@
+package proxy
+
+import (
+	"errors"
+	"time"
+
+	"paddock/proxy/http1"
+)
+
+// refuse ends the request by why it failed: with a page, with nothing, or, when a
+// part of an answer has gone out, by breaking the connection.
+func (x *exchange) refuse(err error) {
+	var r *refusal
+	if !errors.As(err, &r) {
+		r = &refusal{status: errInternal.status, cause: err}
+	}
+	if x.sent {
+		x.breakOff(r)
+		return
+	}
+	if r.silent {
+		x.keepAlive = false
+		x.Status = r.status
+		return
+	}
+	if err := x.sendRefusal(r); err != nil {
+		x.keepAlive = false
+		x.Status = statusClientGone
+	}
+}
+
+// breakOff ends a connection in the middle of an answer. The status stays what
+// was sent, as in nginx. Where the client reads until the connection closes, only
+// a reset tells it that bytes are missing.
+func (x *exchange) breakOff(r *refusal) {
+	x.keepAlive = false
+	x.unread = false
+	if x.untilClose && r != errClientGone {
+		x.conn.nc.Reset()
+	}
+}
+
+// sendRefusal answers with a page in nginx's shape.
+func (x *exchange) sendRefusal(r *refusal) error {
+	if r.closes() || x.unread {
+		x.keepAlive = false
+	}
+	x.page = appendErrorPage(x.page[:0], r)
+	return x.sendOwn(r, "text/html", x.page)
+}
+
+// sendPage answers with a text of the configuration.
+func (x *exchange) sendPage(status int, contentType string, text []byte) error {
+	return x.sendOwn(&refusal{status: status}, contentType, text)
+}
+
+// sendOwn writes an answer of our own, head and body in one system call.
+func (x *exchange) sendOwn(r *refusal, contentType string, text []byte) error {
+	x.Status = r.status
+	x.out = http1.AppendStatusLine(x.out[:0], r.status, statusText(r.status))
+	x.appendOwnFields()
+	if r.status != 204 && r.status != 304 {
+		x.out = http1.AppendField(x.out, "Content-Type", contentType)
+		x.out = http1.AppendIntField(x.out, "Content-Length", int64(len(text)))
+	}
+	if r.retryAfter > 0 {
+		x.out = http1.AppendIntField(x.out, "Retry-After", int64((r.retryAfter+time.Second-1)/time.Second))
+	}
+	if r.location != nil {
+		x.out = http1.AppendField(x.out, "Location", r.location)
+	}
+	x.appendConnection()
+	bufs := append(x.iov[:0], x.out)
+	if len(text) > 0 && r.status != 204 && r.status != 304 && string(x.Method) != "HEAD" {
+		bufs = append(bufs, text)
+	}
+	if err := x.write(bufs); err != nil {
+		return err
+	}
+	x.Completed = true
+	return nil
+}
+
+// appendErrorPage appends nginx's page: title, heading, the server's name.
+func appendErrorPage(dst []byte, r *refusal) []byte {
+	heading := pageTitle(r.status)
+	title := heading
+	if r.text != "" {
+		title = heading[:len("400 ")] + r.text
+	}
+	dst = append(dst, "<html>\r\n<head><title>"...)
+	dst = append(dst, title...)
+	dst = append(dst, "</title></head>\r\n<body>\r\n<center><h1>"...)
+	dst = append(dst, heading...)
+	dst = append(dst, "</h1></center>\r\n"...)
+	if r.text != "" {
+		dst = append(dst, "<center>"+r.text+"</center>\r\n"...)
+	}
+	return append(dst, "<hr><center>"+serverName+"</center>\r\n</body>\r\n</html>\r\n"...)
+}
+
+// pageTitle is the heading of a page, which nginx words differently from the
+// status line in one place.
+func pageTitle(status int) string {
+	text := statusText(status)
+	if status == 302 {
+		text = "Found"
+	}
+	return string(http1.AppendInt(nil, int64(status))) + " " + text
+}
+
+// statusText is the reason of a status; one that nginx does not know has none.
+func statusText(status int) string { return http1.StatusText(status) }

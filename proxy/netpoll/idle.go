@@ -1,0 +1,60 @@
+package netpoll
+
+import "golang.org/x/sys/unix"
+
+// WaitReadable gives the connection up until something happens, and keeps no goroutine for it. When bytes, the end or an
+// error arrive, when the read deadline passes, or on Wake, Interrupt or Close, resume is called on a goroutine of its own,
+// which owns the connection from then on; its next Read returns the reason at once. (Once in a great while an event is about
+// bytes that have been read already, and that Read waits; so keep its deadline.) The caller must not touch the connection
+// after the call. Buffers should be given back before it.
+func (c *Conn) WaitReadable(resume Handler) {
+	c.resume = resume
+	if !c.provenEmpty() || !c.read.state.CompareAndSwap(nil, armed) {
+		c.start()
+		return
+	}
+	// What came before the swap has resumed nobody. These are atomics of an object that is never used again, so looking
+	// at them is safe even if the new owner is at work.
+	if c.woken() || c.failure(&c.read) != nil {
+		c.socket.wake(&c.read, nil)
+	}
+}
+
+// provenEmpty registers the connection and makes sure that there is nothing to read by then. If epoll refuses, the next Read
+// finds the socket empty, registers again and returns the error.
+func (c *Conn) provenEmpty() bool {
+	if !c.acquire() {
+		return false
+	}
+	defer c.release()
+	if c.events.Load() != 0 {
+		return c.quiet()
+	}
+	c.read.take() // a new registration reports what is there
+	if err := c.register(unix.EPOLLIN); err != nil {
+		c.read.restore()
+		return false
+	}
+	return true
+}
+
+// start hands the connection to its handler. Only who has taken armed away, or never armed, calls it.
+func (c *Conn) start() {
+	resume := c.resume
+	c.resume = nil
+	go resume(c)
+}
+
+// Wake resumes a connection in WaitReadable, or makes the next WaitReadable resume at once. A pending Read goes on. For
+// shutdown and for closing idle connections: the owner sees Woken, which stays.
+func (c *Conn) Wake() {
+	c.flags.Or(flagWoken)
+	if c.read.state.CompareAndSwap(armed, nil) {
+		c.start()
+	}
+}
+
+// Woken reports whether Wake has been called.
+func (c *Conn) Woken() bool { return c.woken() }
+
+func (c *Conn) woken() bool { return c.flags.Load()&flagWoken != 0 }

@@ -1,0 +1,89 @@
+package netpoll
+
+import (
+	"io"
+	"net"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Read reads what there is, at most len(p) bytes, and waits when there is nothing. It returns io.EOF after the peer's end,
+// os.ErrDeadlineExceeded, net.ErrClosed after Close, ErrInterrupted, or a system call's error.
+func (c *Conn) Read(p []byte) (int, error) {
+	if !c.acquire() {
+		return 0, net.ErrClosed
+	}
+	n, err := c.readSome(p)
+	c.release()
+	return n, err
+}
+
+func (c *Conn) readSome(p []byte) (int, error) {
+	for {
+		if err := c.failure(&c.read); err != nil {
+			return 0, err
+		}
+		if len(p) == 0 {
+			return 0, nil
+		}
+		if !c.read.take() {
+			if err := c.wait(&c.read, unix.EPOLLIN); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		n, errno := sysRead(c.fd, p)
+		switch {
+		case n > 0:
+			c.readAgain(n == len(p))
+			return n, nil
+		case errno == syscall.EAGAIN:
+			continue
+		}
+		c.read.restore() // the end and an error stay: a later Read finds them again
+		if errno == syscall.EINTR {
+			continue
+		}
+		if errno != 0 {
+			return 0, os.NewSyscallError("read", errno)
+		}
+		return 0, io.EOF
+	}
+}
+
+// readAgain makes the next Read go to the kernel if there may be more: the buffer was filled, or the end may have come with
+// the same event as the bytes.
+func (c *Conn) readAgain(filled bool) {
+	if filled || c.flags.Load()&flagHangup != 0 {
+		c.read.restore()
+	}
+}
+
+// Quiet reports whether an idle connection may be used again: open, no bytes to read, no end and no hang-up. It makes a
+// system call only if something may have come since the last Read: events come to a connection that has once waited in
+// Read, or has OnHangup armed. What the peer sent a moment ago may not have been noticed yet.
+func (c *Conn) Quiet() bool {
+	if !c.acquire() {
+		return false
+	}
+	defer c.release()
+	return c.flags.Load()&flagInterrupted == 0 && c.quiet()
+}
+
+// quiet asks the kernel unless epoll would have told.
+func (c *Conn) quiet() bool {
+	if c.flags.Load()&flagHangup != 0 {
+		c.read.restore()
+		return false
+	}
+	if c.events.Load() != 0 && !c.read.take() {
+		return true
+	}
+	if _, errno := sysPeek(c.fd); errno != syscall.EAGAIN {
+		c.read.restore()
+		return false
+	}
+	return true
+}

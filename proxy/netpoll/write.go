@@ -1,0 +1,149 @@
+package netpoll
+
+import (
+	"net"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// vectors is the number of buffers that one system call of Writev takes.
+const vectors = 16
+
+// Write writes all of p, and waits while the socket is full. If it fails, it returns how many bytes the kernel has taken,
+// and os.ErrDeadlineExceeded, net.ErrClosed, ErrInterrupted or a system call's error.
+func (c *Conn) Write(p []byte) (int, error) {
+	if !c.acquire() {
+		return 0, net.ErrClosed
+	}
+	n, err := c.writeAll(p)
+	c.release()
+	return n, err
+}
+
+func (c *Conn) writeAll(p []byte) (int, error) {
+	done, waited := 0, false
+	for {
+		if err := c.mayWrite(&waited); err != nil {
+			return done, err
+		}
+		n, errno := sysSend(c.fd, p[done:])
+		done += n
+		if err := c.written(done == len(p), errno); err != nil || done == len(p) {
+			c.forgetFull(waited)
+			return done, err
+		}
+	}
+}
+
+// Writev writes the buffers one after another, as Write does, with one system call for each 16 of them if the socket has
+// room. The buffers are left as they are.
+func (c *Conn) Writev(bufs [][]byte) (int64, error) {
+	if !c.acquire() {
+		return 0, net.ErrClosed
+	}
+	n, err := c.writevAll(bufs)
+	c.release()
+	return n, err
+}
+
+func (c *Conn) writevAll(bufs [][]byte) (int64, error) {
+	var done int64
+	waited := false
+	rest := cursor{bufs: bufs}
+	rest.advance(0)
+	for {
+		if err := c.mayWrite(&waited); err != nil {
+			return done, err
+		}
+		n, errno := rest.send(c.fd)
+		done += int64(n)
+		rest.advance(n)
+		if err := c.written(len(rest.bufs) == 0, errno); err != nil || len(rest.bufs) == 0 {
+			c.forgetFull(waited)
+			return done, err
+		}
+	}
+}
+
+// mayWrite waits until there may be room.
+func (c *Conn) mayWrite(waited *bool) error {
+	for {
+		if err := c.failure(&c.write); err != nil {
+			return err
+		}
+		if c.write.take() {
+			return nil
+		}
+		*waited = true
+		if err := c.wait(&c.write, unix.EPOLLOUT); err != nil {
+			return err
+		}
+	}
+}
+
+// written judges a system call. A short write says that the socket is full, and the kernel then tells of new room.
+func (c *Conn) written(all bool, errno syscall.Errno) error {
+	switch errno {
+	case syscall.EAGAIN:
+		return nil
+	case 0:
+		if all {
+			c.write.restore()
+		}
+		return nil
+	}
+	c.write.restore()
+	if errno == syscall.EINTR {
+		return nil
+	}
+	return os.NewSyscallError("write", errno)
+}
+
+// forgetFull ends the reports of room on a unix socket: there each read of the peer would be one. TCP reports room only
+// after it was short.
+func (c *Conn) forgetFull(waited bool) {
+	if !waited || c.isTCP() {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	// If epoll refuses, the reports go on, which is harmless.
+	_ = c.change(c.events.Load() &^ unix.EPOLLOUT)
+}
+
+// A cursor is what is left of the buffers of Writev. Its first buffer begins at from.
+type cursor struct {
+	bufs [][]byte
+	from int
+}
+
+// advance steps over n bytes and over buffers that are used up.
+func (r *cursor) advance(n int) {
+	r.from += n
+	for len(r.bufs) > 0 && r.from >= len(r.bufs[0]) {
+		r.from -= len(r.bufs[0])
+		r.bufs = r.bufs[1:]
+	}
+}
+
+func (r *cursor) send(fd int) (int, syscall.Errno) {
+	var iovs [vectors]unix.Iovec
+	k, from := 0, r.from
+	for _, buf := range r.bufs {
+		if k == vectors {
+			break
+		}
+		if buf = buf[from:]; len(buf) > 0 {
+			iovs[k].Base = &buf[0]
+			iovs[k].SetLen(len(buf))
+			k++
+		}
+		from = 0
+	}
+	var msg unix.Msghdr
+	msg.Iov = &iovs[0]
+	msg.SetIovlen(k)
+	return sysSendv(fd, &msg)
+}

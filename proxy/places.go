@@ -1,0 +1,149 @@
+package proxy
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+
+	"paddock/internal/value"
+)
+
+// pass is a compiled `proxy_pass`.
+type pass struct {
+	name     string // of the app, the upstream, or the address itself
+	host     string // $proxy_host
+	uri      string // replaces the location's prefix when hasURI
+	hasURI   bool
+	prefix   int       // length of that prefix
+	upstream *upstream // linked when the snapshot is made
+}
+
+const passForm = `expected "http://NAME" of an app or upstream, "http://host:port" or "http://unix:/path"`
+
+// compilePlaces compiles what a server does with its requests.
+func (c *compiler) compilePlaces(key string, cfg *Server, s *server) {
+	if cfg.Return != "" {
+		s.answer = c.compileReturn(value.Join(key, "return"), cfg.Return)
+	}
+	s.whole = &location{settings: s.settings, answer: s.answer}
+	c.keepLog(&s.whole.settings.log)
+	if cfg.App == "" && cfg.Return == "" && len(cfg.Location) == 0 {
+		c.problems.Addf(key, "no location, app or return: nothing to serve")
+	}
+	if cfg.App != "" {
+		c.compileApp(value.Join(key, "app"), cfg.App, s)
+	}
+	for i := range cfg.Location {
+		c.compileLocation(value.Index(value.Join(key, "location"), i), &cfg.Location[i], s)
+	}
+}
+
+// compileApp makes the location "/" that `app` is short for.
+func (c *compiler) compileApp(key, name string, s *server) {
+	if _, ok := c.cfg.Apps[name]; !ok {
+		c.problems.Addf(key, "unknown app %q; known are %s", name, list(maps.Keys(c.cfg.Apps)))
+		return
+	}
+	l := &location{settings: s.settings, pass: &pass{name: name, host: name}}
+	c.out.passes = append(c.out.passes, l.pass)
+	c.keepLog(&l.settings.log)
+	if err := s.table.add("/", l); err != nil {
+		c.problems.Addf(key, "%v", err)
+	}
+}
+
+func (c *compiler) compileLocation(key string, cfg *Location, s *server) {
+	l := &location{settings: c.settings(key, &cfg.Settings, s.settings)}
+	c.keepLog(&l.settings.log)
+	switch {
+	case cfg.Return != "" && cfg.ProxyPass != "":
+		c.problems.Addf(key, "return and proxy_pass stand in one location; expected one of them")
+	case cfg.Return != "":
+		l.answer = c.compileReturn(value.Join(key, "return"), cfg.Return)
+	case cfg.ProxyPass != "":
+		l.pass = c.compilePass(value.Join(key, "proxy_pass"), cfg.ProxyPass)
+	default:
+		c.problems.Addf(key, "no proxy_pass or return: nothing to serve")
+	}
+	if cfg.Path == "" {
+		c.problems.Addf(key, `no path; expected one such as path = "/"`)
+		return
+	}
+	if err := s.table.add(cfg.Path, l); err != nil {
+		c.problems.Addf(value.Join(key, "path"), "%v", err)
+		return
+	}
+	if l.slash != nil {
+		c.keepLog(&l.slash.settings.log)
+	}
+	c.fitPass(value.Join(key, "proxy_pass"), l)
+}
+
+// fitPass tells a pass with a URI which part of the path that URI replaces.
+func (c *compiler) fitPass(key string, l *location) {
+	if l.pass == nil || !l.pass.hasURI {
+		return
+	}
+	if l.regexp != nil {
+		c.problems.Addf(key, "a location given by a regular expression passes no URI; expected %q without %q", "http://"+l.pass.host, l.pass.uri)
+	}
+	l.pass.prefix = len(l.prefix)
+}
+
+func (c *compiler) compileReturn(key, text string) *answer {
+	a, err := compileReturn(text)
+	if err != nil {
+		c.problems.Addf(key, "%v", err)
+	}
+	return a
+}
+
+func (c *compiler) compilePass(key, text string) *pass {
+	p, err := parsePass(text)
+	if err == nil {
+		err = c.bindPass(p)
+	}
+	if err != nil {
+		c.problems.Addf(key, "%v", err)
+		return nil
+	}
+	c.out.passes = append(c.out.passes, p)
+	return p
+}
+
+// parsePass splits a proxy_pass into where to and with which URI.
+func parsePass(text string) (*pass, error) {
+	rest, ok := strings.CutPrefix(text, "http://")
+	if !ok {
+		return nil, fmt.Errorf("%q: %s", text, passForm)
+	}
+	if strings.ContainsAny(text, "$ \t\r\n#") {
+		return nil, fmt.Errorf("%q holds a variable or a space; %s", text, passForm)
+	}
+	if path, ok := strings.CutPrefix(rest, "unix:"); ok {
+		path, uri, has := strings.Cut(path, ":")
+		p := &pass{name: "unix:" + path, host: "localhost", uri: uri, hasURI: has && uri != ""}
+		return p, nil
+	}
+	host, uri := rest, ""
+	if i := strings.IndexByte(rest, '/'); i >= 0 {
+		host, uri = rest[:i], rest[i:]
+	}
+	return &pass{name: host, host: host, uri: uri, hasURI: uri != ""}, nil
+}
+
+// bindPass checks that the name is known, or makes an upstream of an address.
+func (c *compiler) bindPass(p *pass) error {
+	if c.out.groups[p.name] != nil {
+		return nil
+	}
+	if !strings.ContainsAny(p.name, ":") {
+		return fmt.Errorf("unknown app or upstream %q; known are %s", p.name, list(maps.Keys(c.out.groups)))
+	}
+	if err := checkAddress(p.name); err != nil {
+		return err
+	}
+	limits := defaultLimits(0)
+	c.out.groups[p.name] = &groupPlan{name: p.name, addresses: []string{p.name}, limits: limits}
+	return nil
+}

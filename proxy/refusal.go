@@ -1,0 +1,56 @@
+package proxy
+
+import "time"
+
+// refusal is why a request gets no answer of an app. The steps of serve return
+// these as errors; the ones without details are shared.
+type refusal struct {
+	status     int
+	text       string        // second heading of the page, and its title
+	location   []byte        // Location of a redirect
+	retryAfter time.Duration // Retry-After, in whole seconds rounded up; 0 sends none
+	silent     bool          // nothing is written; the status is only logged
+	cause      error
+}
+
+// Error says what the client is told and why.
+func (r *refusal) Error() string {
+	text := statusText(r.status)
+	if r.cause != nil {
+		text += ": " + r.cause.Error()
+	}
+	return text
+}
+
+// Unwrap returns what the step failed with.
+func (r *refusal) Unwrap() error { return r.cause }
+
+const statusClientGone = 499 // nginx: the client closed the connection
+
+var (
+	errCloseSilently = &refusal{status: statusCloseSilently, silent: true}
+	errClientGone    = &refusal{status: statusClientGone, silent: true}
+	errClientCut     = &refusal{status: 400, silent: true} // left inside its own request
+	errSlowClient    = &refusal{status: 408, silent: true}
+	errTooLarge      = &refusal{status: 413}
+	errBadBody       = &refusal{status: 400}
+	errQueueFull     = &refusal{status: 503, retryAfter: retryAfterBusy}
+	errQueueTimeout  = &refusal{status: 503, retryAfter: retryAfterBusy}
+	errNotFound      = &refusal{status: 404}
+	errInternal      = &refusal{status: 500}
+	errShort         = &refusal{status: 502, silent: true} // the answer broke off after its head went out
+)
+
+// badGateway and gatewayTimeout say that the app failed: 502 and 504.
+func badGateway(cause error) *refusal     { return &refusal{status: 502, cause: cause} }
+func gatewayTimeout(cause error) *refusal { return &refusal{status: 504, cause: cause} }
+
+// closes reports whether nginx ends the connection after this status: the client
+// and we may not agree on where the next request begins, or it should not send one.
+func (r *refusal) closes() bool {
+	switch r.status {
+	case 400, 413, 414, 500, 501, 505:
+		return true
+	}
+	return r.silent
+}

@@ -1,0 +1,143 @@
+package proxy
+
+import (
+	"io"
+	"time"
+
+	"paddock/proxy/http1"
+)
+
+// relay sends the answer to the client as it comes from the app.
+func (x *exchange) relay() error {
+	t := &x.try
+	kind, length := t.answer.Body(x.Method)
+	t.framing.reset(kind, length)
+	x.chooseFraming(kind)
+	x.buildHead(kind, length)
+	for {
+		n, data, done, err := t.framing.take(t.buf[t.start:t.end])
+		t.start += n
+		if err != nil {
+			return x.brokenAnswer(err, data)
+		}
+		x.last().Length += int64(len(data))
+		if done {
+			x.answered()
+		}
+		if err := x.sendPart(data, done); err != nil || done {
+			return err
+		}
+		if err := x.moreAnswer(); err != nil {
+			if err != io.EOF || t.framing.end() != nil {
+				return x.brokenAnswer(err, nil)
+			}
+			x.answered()
+			return x.sendPart(nil, true)
+		}
+	}
+}
+
+// chooseFraming decides how the client finds the end of the answer, and so
+// whether its connection can live on.
+func (x *exchange) chooseFraming(kind http1.Body) {
+	x.chunked = x.req.Minor > 0 && (kind == http1.Chunked || kind == http1.UntilClose)
+	if !x.chunked && (kind == http1.Chunked || kind == http1.UntilClose) {
+		x.keepAlive, x.untilClose = false, true
+	}
+	if x.conn.listener.retired.Load() {
+		x.keepAlive = false
+	}
+}
+
+// moreAnswer makes room behind the head and reads.
+func (x *exchange) moreAnswer() error {
+	t := &x.try
+	t.start, t.end = t.head, t.head // take leaves nothing
+	return x.readUpstream()
+}
+
+// answered gives the app's connection and its place back before the client has
+// the last bytes: the next request need not wait for them.
+func (x *exchange) answered() {
+	t := &x.try
+	x.last().Response = time.Since(t.began)
+	// Bytes behind the answer belong to nobody (rule 13), nor does what a short
+	// request may have left on the app's side (rule 15).
+	clean := t.start == t.end && t.sendErr == nil
+	x.hangUp(clean && t.answer.KeepAlive && t.framing.kind != http1.UntilClose)
+	if x.grant != nil {
+		x.upstream.queue.leave(x.grant)
+		x.grant = nil
+	}
+}
+
+// brokenAnswer ends an answer whose rest will not come, so that the client sees
+// that it is not whole: no last chunk, and a reset where only the end of the
+// connection would tell.
+func (x *exchange) brokenAnswer(err error, data []byte) error {
+	x.last().Response = time.Since(x.try.began)
+	if x.conn.gone.Load() {
+		return errClientGone
+	}
+	if !x.sent && len(data) == 0 && x.try.framing.kind == http1.Chunked {
+		return x.failed(badGateway(err))
+	}
+	x.complain(badGateway(err))
+	if err := x.sendPart(data, false); err != nil {
+		return err
+	}
+	return errShort
+}
+
+// sendPart writes a part of the answer, with the head in front of the first, in
+// one system call.
+func (x *exchange) sendPart(data []byte, last bool) error {
+	bufs := x.iov[:0]
+	if !x.sent {
+		bufs = append(bufs, x.out)
+	}
+	x.scratch = x.scratch[:0]
+	switch {
+	case x.chunked && len(data) > 0:
+		x.scratch = http1.AppendChunkHeader(x.scratch, int64(len(data)))
+		bufs = append(bufs, x.scratch, data, chunkEnd)
+		if last {
+			bufs = append(bufs, lastChunk)
+		}
+	case x.chunked && last:
+		bufs = append(bufs, lastChunk)
+	case len(data) > 0:
+		bufs = append(bufs, data)
+	}
+	if len(bufs) == 0 {
+		x.Completed = last
+		return nil
+	}
+	if err := x.write(bufs); err != nil {
+		return err
+	}
+	x.Completed = last
+	return nil
+}
+
+var (
+	chunkEnd  = http1.AppendChunkEnd(nil)
+	lastChunk = http1.AppendLastChunk(nil)
+)
+
+// write sends bytes of the answer, at most send_timeout between two writes.
+func (x *exchange) write(bufs [][]byte) error {
+	x.conn.nc.SetWriteDeadline(x.until(x.rules().sendTimeout))
+	n, err := x.conn.nc.Writev(bufs)
+	x.BytesSent += n
+	if !x.sent && n > 0 {
+		x.sent = true
+		x.HeaderSent = min(n, int64(len(x.out)))
+		x.sentOut.head = x.out
+		x.Response = &x.sentOut
+	}
+	if err != nil {
+		return errClientGone
+	}
+	return nil
+}

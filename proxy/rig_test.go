@@ -1,0 +1,305 @@
+package proxy
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"paddock/accesslog"
+	"paddock/internal/value"
+)
+
+// testFormat is the log of the tests: what each rule is about, on one line.
+const testFormat = `"$request" $status $body_bytes_sent "$upstream_addr" "$upstream_status" $request_completion`
+
+const testTimeout = 10 * time.Second
+
+// rig is a Proxy on a loopback port with an access log in a file.
+type rig struct {
+	t       *testing.T
+	dir     string
+	addr    string
+	fd      int
+	key     string
+	cfg     Config
+	proxy   *Proxy
+	log     *accesslog.Log
+	logPath string
+	stopped bool
+}
+
+// newRig starts a proxy whose one server passes everything to the app "web" on
+// the socket "web.1.sock", but for what change changes.
+func newRig(t *testing.T, change func(*Config)) *rig {
+	t.Helper()
+	r := &rig{t: t, dir: t.TempDir(), logPath: filepath.Join(t.TempDir(), "access.log")}
+	r.listen()
+	r.openLog()
+	r.cfg = Config{
+		Apps:      map[string]App{"web": DefaultApp()},
+		Formats:   map[string]accesslog.FormatSetting{"test": {Format: testFormat}},
+		AccessLog: accesslog.Setting{Path: r.logPath, Format: "test"},
+		Servers:   []Server{{Listen: r.listens(), App: "web"}},
+		TempDir:   r.dir,
+	}
+	if change != nil {
+		change(&r.cfg)
+		r.cfg.Servers[0].Listen = r.listens()
+	}
+	dir, err := os.Open(r.dir)
+	must(t, err)
+	t.Cleanup(func() { dir.Close() })
+	r.proxy, err = New(Options{AppDirFD: int(dir.Fd())})
+	must(t, err)
+	t.Cleanup(r.stop)
+	must(t, r.configure())
+	return r
+}
+
+func (r *rig) listen() {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	must(r.t, err)
+	file, err := ln.(*net.TCPListener).File()
+	must(r.t, err)
+	r.t.Cleanup(func() { file.Close(); ln.Close() })
+	r.addr, r.fd = ln.Addr().String(), int(file.Fd())
+}
+
+func (r *rig) listens() value.Listens {
+	var l value.Listen
+	must(r.t, l.UnmarshalText([]byte(r.addr)))
+	r.key = l.Key()
+	return value.Listens{l}
+}
+
+func (r *rig) openLog() {
+	f, err := os.OpenFile(r.logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	must(r.t, err)
+	r.log = accesslog.NewLog(f, accesslog.Options{})
+}
+
+func (r *rig) configure() error {
+	logs := map[string]*accesslog.Log{r.logPath: r.log}
+	return r.proxy.Configure(r.cfg, map[string]int{r.key: r.fd}, logs)
+}
+
+// ready tells the proxy that a generation of web answers.
+func (r *rig) ready(generation, limit int) { r.state("ready", generation, limit) }
+
+func (r *rig) state(state string, generation, limit int) {
+	r.t.Helper()
+	must(r.t, r.proxy.SetApp(AppState{Name: "web", State: state, Generation: generation, Socket: socketName(generation), Limit: limit}))
+}
+
+func socketName(generation int) string { return fmt.Sprintf("web.%d.sock", generation) }
+
+func (r *rig) stop() {
+	if r.stopped {
+		return
+	}
+	r.stopped = true
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
+	defer cancel()
+	if err := r.proxy.Shutdown(ctx); err != nil {
+		r.t.Errorf("shutdown: %v", err)
+	}
+	must(r.t, r.log.Close())
+}
+
+// lines stops the proxy and returns its access log.
+func (r *rig) lines() []string {
+	r.t.Helper()
+	r.stop()
+	text, err := os.ReadFile(r.logPath)
+	must(r.t, err)
+	if len(text) == 0 {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+}
+
+// dial connects a client that may wait no longer than a test may.
+func (r *rig) dial() net.Conn {
+	r.t.Helper()
+	c, err := net.Dial("tcp", r.addr)
+	must(r.t, err)
+	r.t.Cleanup(func() { c.Close() })
+	must(r.t, c.SetDeadline(time.Now().Add(testTimeout)))
+	return c
+}
+
+// raw sends bytes on a new connection and returns all that comes until it closes.
+// A reset ends it too and is told by broken.
+func (r *rig) raw(text string) (answer string, broken bool) {
+	r.t.Helper()
+	c := r.dial()
+	if _, err := io.WriteString(c, text); err != nil {
+		r.t.Logf("send: %v", err)
+	}
+	out, err := io.ReadAll(c)
+	return maskDate(string(out)), err != nil
+}
+
+var datePattern = regexp.MustCompile(`Date: [A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT\r\n`)
+
+func maskDate(s string) string { return datePattern.ReplaceAllString(s, "") }
+
+// get sends a request of its own connection and returns status and body.
+func (r *rig) get(target string) (int, string) {
+	r.t.Helper()
+	c := r.dial()
+	fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n", target)
+	return readAnswer(r.t, bufio.NewReader(c), "GET")
+}
+
+func readAnswer(t *testing.T, br *bufio.Reader, method string) (int, string) {
+	t.Helper()
+	res, err := http.ReadResponse(br, &http.Request{Method: method})
+	must(t, err)
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Errorf("read the body: %v", err)
+	}
+	return res.StatusCode, string(body)
+}
+
+// backend is an app: handle gets each connection with the request's head and body
+// read, and writes the answer. It returns false to close the connection.
+type backend struct {
+	t        *testing.T
+	ln       net.Listener
+	handle   func(c net.Conn, req request) bool
+	mu       sync.Mutex
+	requests []request
+	open     int
+	wg       sync.WaitGroup
+}
+
+type request struct {
+	head string // as received, with its last empty line
+	body string
+}
+
+func (q request) target() string {
+	line, _, _ := strings.Cut(q.head, "\r\n")
+	return strings.Fields(line)[1]
+}
+
+func (r *rig) backend(generation int, handle func(c net.Conn, req request) bool) *backend {
+	r.t.Helper()
+	ln, err := net.Listen("unix", filepath.Join(r.dir, socketName(generation)))
+	must(r.t, err)
+	return serveBackend(r.t, ln, handle)
+}
+
+func serveBackend(t *testing.T, ln net.Listener, handle func(c net.Conn, req request) bool) *backend {
+	b := &backend{t: t, ln: ln, handle: handle}
+	b.wg.Go(b.accept)
+	t.Cleanup(func() { ln.Close(); b.wg.Wait() })
+	return b
+}
+
+func (b *backend) accept() {
+	for {
+		c, err := b.ln.Accept()
+		if err != nil {
+			return
+		}
+		b.wg.Go(func() { b.serve(c) })
+	}
+}
+
+func (b *backend) serve(c net.Conn) {
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(testTimeout))
+	b.count(1)
+	defer b.count(-1)
+	br := bufio.NewReader(c)
+	for {
+		req, err := readRequest(br)
+		if err != nil {
+			return
+		}
+		b.mu.Lock()
+		b.requests = append(b.requests, req)
+		b.mu.Unlock()
+		if !b.handle(c, req) {
+			return
+		}
+	}
+}
+
+func (b *backend) count(n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.open += n
+}
+
+func (b *backend) seen() []request {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append([]request(nil), b.requests...)
+}
+
+func readRequest(br *bufio.Reader) (request, error) {
+	var head bytes.Buffer
+	length := 0
+	for {
+		line, err := br.ReadString('\n')
+		if err != nil {
+			return request{}, err
+		}
+		head.WriteString(line)
+		if n, ok := strings.CutPrefix(line, "Content-Length: "); ok {
+			fmt.Sscan(n, &length)
+		}
+		if line == "\r\n" {
+			break
+		}
+	}
+	body := make([]byte, length)
+	_, err := io.ReadFull(br, body)
+	return request{head.String(), string(body)}, err
+}
+
+// answers returns a handler that writes text to every request and closes.
+func answers(text string) func(net.Conn, request) bool {
+	return func(c net.Conn, _ request) bool {
+		io.WriteString(c, text)
+		return false
+	}
+}
+
+func ok(body string) string {
+	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// receive waits for a channel, or fails.
+func receive[T any](t *testing.T, ch <-chan T, what string) T {
+	t.Helper()
+	select {
+	case v := <-ch:
+		return v
+	case <-time.After(testTimeout):
+		t.Fatalf("timed out: %s", what)
+		panic("unreachable")
+	}
+}

@@ -1,0 +1,85 @@
+package proxy
+
+import (
+	"io"
+	"os"
+	"time"
+)
+
+// send writes the request. That the app stopped reading is no failure yet: it
+// may have answered early and closed (gunicorn issue 872), so that the answer is
+// looked for first.
+func (x *exchange) send() error {
+	t := &x.try
+	keep := x.upstream.keepalive.Load() > 0
+	t.out = x.appendRequestHead(t.out[:0], keep)
+	t.conn.SetWriteDeadline(x.until(x.place.proxySend))
+	if x.body.file != nil {
+		t.conn.SetReadDeadline(time.Time{})
+		t.sending = make(chan error, 1)
+		x.last().BytesSent = int64(len(t.out)) + x.body.size
+		go x.sendFile(t.conn, x.body.file, t.sending)
+		return nil
+	}
+	x.iov[0], x.iov[1] = t.out, x.body.mem
+	n, err := t.conn.Writev(x.iov[:2])
+	x.last().BytesSent += n
+	t.sendErr = err
+	return nil
+}
+
+// sendFile sends a body from its file while the exchange waits for the answer.
+// hangUp waits for it to end.
+func (x *exchange) sendFile(c *peerConn, f *os.File, done chan<- error) {
+	err := x.copyFile(c, f)
+	c.SetReadDeadline(x.until(x.place.proxyRead))
+	if os.IsTimeout(err) {
+		c.Interrupt() // the app takes no more: no use in waiting for its answer
+	}
+	done <- err
+}
+
+func (x *exchange) copyFile(c *peerConn, f *os.File) error {
+	buf := upstreamBuffers.Get().(*[upstreamBufferSize]byte)
+	defer upstreamBuffers.Put(buf)
+	if _, err := c.Write(x.try.out); err != nil {
+		return err
+	}
+	for at := int64(0); at < x.body.size; {
+		n, err := f.ReadAt(buf[:min(int64(len(buf)), x.body.size-at)], at)
+		if n == 0 {
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		}
+		c.SetWriteDeadline(x.until(x.place.proxySend))
+		if _, err := c.Write(buf[:n]); err != nil {
+			return err
+		}
+		at += int64(n)
+	}
+	return nil
+}
+
+// stopSending waits for the sender; the connection was interrupted if it may be
+// at work.
+func (x *exchange) stopSending() {
+	if x.try.sending == nil {
+		return
+	}
+	x.try.sendErr = <-x.try.sending
+	x.try.sending = nil
+}
+
+// sendFailure returns why the request could not be sent, when that is known.
+func (x *exchange) sendFailure() error {
+	if x.try.sending != nil {
+		select {
+		case x.try.sendErr = <-x.try.sending:
+			x.try.sending = nil
+		default:
+		}
+	}
+	return x.try.sendErr
+}
