@@ -91,7 +91,6 @@ func (b *body) begin(r *http1.Request) {
 		kind = http1.Chunked
 	}
 	b.framing.reset(kind, r.ContentLength)
-	b.mem, b.size = nil, 0
 }
 
 // expect100 tells a client that waits for it to send the body. It counts as sent,
@@ -218,7 +217,7 @@ func (b *body) drop() {
 	if cap(b.own) == defaultClientBodyBuffer {
 		bodyMemory.Put((*[defaultClientBodyBuffer]byte)(b.own[:defaultClientBodyBuffer]))
 	}
-	b.mem, b.own = nil, nil
+	b.mem, b.own, b.size = nil, nil, 0
 	if b.file != nil {
 		b.spool.close(b.file)
 		b.file = nil

@@ -108,14 +108,14 @@ func TestExpectIsAnsweredOnlyWhenTheBodyIsWanted(t *testing.T) {
 	}
 	client.Close()
 	// The 25 bytes of the 100 count as nginx counts them.
-	wantLines(t, r, `"POST / HTTP/1.1" 200 29 "unix:web.1.sock" "200" OK`, `"POST /no HTTP/1.1" 403 150 "-" "-" OK`)
+	wantLines(t, r, `"POST / HTTP/1.1" 200 29 "unix:web.1.sock" "200" OK`, `"POST /no HTTP/1.1" 403 148 "-" "-" OK`)
 }
 
 func TestFullSpoolRefusesOneRequest(t *testing.T) {
 	r := newRig(t, nil)
 	r.backend(1, echo)
 	r.ready(1, 0)
-	r.proxy.spool.limit = 100_000
+	r.proxy.spool.limit.Store(100_000)
 	big := "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 200000\r\n\r\n" + strings.Repeat("x", 200000)
 	if got, _ := r.raw(big); !strings.HasPrefix(got, "HTTP/1.1 503 ") || !strings.Contains(got, "Retry-After: 5\r\n") {
 		t.Errorf("got %.80q", got)

@@ -56,6 +56,7 @@ func (x *exchange) call() error {
 		}
 		x.hangUp(false)
 		if x.conn.gone.Load() {
+			x.last().Status = 0 // the server was given no chance (nginx: "-")
 			return errClientGone
 		}
 		if err != errAgain {

@@ -53,11 +53,12 @@ type Proxy struct {
 func New(o Options) (*Proxy, error) {
 	p := &Proxy{
 		logger: o.Logger, poller: o.Poller, appDirFD: o.AppDirFD, now: o.Now,
-		spool:     &spool{dirFD: o.TempDirFD, limit: maxSpool},
+		spool:     &spool{dirFD: o.TempDirFD},
 		listeners: map[string]*listener{},
 		upstreams: map[string]*upstream{},
 		states:    map[string]AppState{},
 	}
+	p.spool.limit.Store(maxSpool)
 	if p.logger == nil {
 		p.logger = zap.NewNop()
 	}

@@ -55,7 +55,9 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 	}
 	if change != nil {
 		change(&r.cfg)
-		r.cfg.Servers[0].Listen = r.listens()
+		for i := range r.cfg.Servers {
+			r.cfg.Servers[i].Listen = r.listens()
+		}
 	}
 	dir, err := os.Open(r.dir)
 	must(t, err)

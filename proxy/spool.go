@@ -14,7 +14,7 @@ import (
 type spool struct {
 	dirFD int // 0: none was given, and dir is used
 	dir   atomic.Pointer[string]
-	limit int64
+	limit atomic.Int64
 	used  atomic.Int64
 }
 
@@ -60,7 +60,7 @@ var spoolSerial atomic.Int64
 
 // write appends data, within the bound of all files together.
 func (s *spool) write(f *os.File, data []byte) error {
-	if s.used.Add(int64(len(data))) > s.limit {
+	if s.used.Add(int64(len(data))) > s.limit.Load() {
 		s.used.Add(-int64(len(data)))
 		return errSpoolFull
 	}

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"reflect"
 	"sync"
@@ -55,6 +56,7 @@ type app struct {
 	leaving    *appRequest
 	lastErr    string
 	past       Snapshot // of the process when there is no generation
+	answers    []func() // given after the snapshot shows what came of the requests
 	closed     bool
 }
 
@@ -137,6 +139,7 @@ func (a *app) run() {
 		}
 		a.advance()
 		a.publish()
+		a.reply()
 	}
 	a.cancel()
 	a.background.Wait()
@@ -145,23 +148,23 @@ func (a *app) run() {
 func (a *app) serve(r appRequest) {
 	switch r.op {
 	case appStart:
-		r.reply <- a.startAsked()
+		a.answer(r.reply, a.startAsked())
 	case appStop:
 		a.stopAsked(r.reply)
 	case appRestart:
-		r.reply <- a.restartAsked()
+		a.answer(r.reply, a.restartAsked())
 	case appDeploy:
 		a.deployAsked(r.reply)
 	case appUpdate:
 		a.updateAsked(*r.spec, r.reply)
 	case appSignal:
-		r.reply <- a.onLive(func(p *Process) error { return p.Signal(r.signal) })
+		a.answer(r.reply, a.onLive(func(p *Process) error { return p.Signal(r.signal) }))
 	case appKill:
-		r.reply <- a.killAsked()
+		a.answer(r.reply, a.killAsked())
 	case appLeave:
 		a.leaving = &r
 	case appClose:
-		r.reply <- a.closeAsked()
+		a.answer(r.reply, a.closeAsked())
 	}
 }
 
@@ -195,11 +198,21 @@ func (a *app) poke() {
 }
 
 func (a *app) startAsked() error {
-	a.refuse(a.stopping, errors.New("stop cancelled: the app was started again"))
-	if a.stopping = nil; a.live != nil {
-		return a.live.process.Start()
+	a.cancelStop("started")
+	switch {
+	case a.live == nil:
+		return a.startGeneration()
+	case a.live.process.Snapshot().State.Down() && !a.busy():
+		a.dispose(a.live) // what is configured may be newer
+		return a.startGeneration()
 	}
-	return a.startGeneration()
+	return a.live.process.Start()
+}
+
+// cancelStop gives up a stop under way: the last word counts.
+func (a *app) cancelStop(word string) {
+	a.answerAll(a.stopping, fmt.Errorf("stop %s: cancelled: the app was %s", a.name, word))
+	a.stopping = nil
 }
 
 // startGeneration starts the code that is configured now, with nothing to replace.
@@ -214,6 +227,7 @@ func (a *app) startGeneration() error {
 }
 
 func (a *app) restartAsked() error {
+	a.cancelStop("restarted")
 	if a.live == nil {
 		return a.startGeneration()
 	}
@@ -231,9 +245,9 @@ func (a *app) updateAsked(spec AppSpec, reply chan error) {
 		for _, g := range a.generations() {
 			g.limit = a.capacity(g)
 		}
-		reply <- nil
+		a.answer(reply, nil)
 	case a.live == nil && !spec.Autostart:
-		reply <- nil
+		a.answer(reply, nil)
 	default:
 		a.deployAsked(reply)
 	}
@@ -276,9 +290,21 @@ func (a *app) generations() []*generation {
 	return all
 }
 
-// refuse answers requests that will not be done.
-func (a *app) refuse(replies []chan error, err error) {
+// answerAll answers those who asked for one thing.
+func (a *app) answerAll(replies []chan error, err error) {
 	for _, reply := range replies {
-		reply <- err
+		a.answer(reply, err)
 	}
+}
+
+// answer answers a request at the end of this round of run.
+func (a *app) answer(reply chan error, err error) {
+	a.answers = append(a.answers, func() { reply <- err })
+}
+
+func (a *app) reply() {
+	for _, answer := range a.answers {
+		answer()
+	}
+	a.answers = nil
 }

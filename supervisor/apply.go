@@ -211,10 +211,11 @@ func (m *Manager) change(mb *member, w wanted, applied *Applied) {
 		}
 		applied.Changed = append(applied.Changed, w.name)
 		m.setApp(mb, *w.app)
+		updated := mb.app.send(appRequest{op: appUpdate, spec: w.app}) // in the order of the Applies
 		applied.work.Add(1)
 		m.work.Go(func() {
 			defer applied.work.Done()
-			applied.failed(mb.app.ask(context.Background(), appRequest{op: appUpdate, spec: w.app}))
+			applied.failed(<-updated)
 		})
 		return
 	}

@@ -101,7 +101,7 @@ func (a *app) letGo() {
 		a.live.stopProbe()
 		state, files, err := a.live.process.Leave()
 		if err != nil {
-			r.reply <- fmt.Errorf("leave app %s: %w", a.name, err)
+			a.answer(r.reply, fmt.Errorf("leave app %s: %w", a.name, err))
 			return
 		}
 		a.live.release()
@@ -109,7 +109,7 @@ func (a *app) letGo() {
 		r.left.record.Live = &GenerationState{Number: a.live.number, Socket: len(files), Process: state}
 	}
 	a.closed = true
-	r.reply <- nil
+	a.answer(r.reply, nil)
 }
 
 func (a *app) takeOver(from AppRecord, files []*os.File) error {

@@ -51,9 +51,13 @@ func TestValidateNamesEachBadKey(t *testing.T) {
 
 func TestAppSocketIsForItsGroupAlone(t *testing.T) {
 	dir := t.TempDir()
+	long := filepath.Join(dir, strings.Repeat("long", 30))
+	if err := os.Mkdir(long, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	for _, path := range []string{
 		filepath.Join(dir, "s"),
-		filepath.Join(dir, strings.Repeat("long", 30)), // longer than a socket address
+		filepath.Join(long, "s"), // longer than a socket address
 	} {
 		for range 2 { // a file that is left there is replaced
 			f, err := listenUnix(path, os.Getgid())

@@ -210,8 +210,9 @@ func (m *Manager) status(mb *member) Status {
 	return st
 }
 
-// Survivors returns what to note for the keeper after this one. Note it again at
-// each Event that has a pid.
+// Survivors returns what to note for the keeper after this one; note it again when
+// Options.Changed is called. Generations being deployed or drained are found by
+// their marker.
 func (m *Manager) Survivors() Survivors {
 	s := Survivors{Instance: m.opts.System.Instance}
 	for _, mb := range m.list() {

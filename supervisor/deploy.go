@@ -22,18 +22,21 @@ type DeployError struct {
 
 // Error is one line, followed by the output if there was any.
 func (e *DeployError) Error() string {
-	text := fmt.Sprintf("deploy %s: generation %d failed: %s", e.App, e.Generation, e.Reason)
+	text := e.headline()
 	if len(e.Lines) > 0 {
 		text += "; its last lines of output:\n  " + strings.Join(e.Lines, "\n  ")
 	}
 	return text
 }
 
+func (e *DeployError) headline() string {
+	return fmt.Sprintf("deploy %s: generation %d failed: %s", e.App, e.Generation, e.Reason)
+}
+
 // deployAsked starts a deploy, or joins the one that follows the present one: a
 // deploy under way may have read the code before it was changed.
 func (a *app) deployAsked(reply chan error) {
-	a.refuse(a.stopping, errors.New("stop cancelled: the app was deployed"))
-	a.stopping = nil
+	a.cancelStop("deployed")
 	if a.busy() {
 		a.waiting = append(a.waiting, reply)
 		return
@@ -48,7 +51,7 @@ func (a *app) beginDeploy(replies []chan error) {
 	g, err := a.newGeneration(a.spec, a.last+1, true, nil, nil)
 	if err != nil {
 		a.lastErr = err.Error()
-		a.refuse(replies, fmt.Errorf("deploy %s: %w", a.name, err))
+		a.answerAll(replies, fmt.Errorf("deploy %s: %w", a.name, err))
 		return
 	}
 	a.last, a.next, a.deploying = g.number, g, replies
@@ -60,7 +63,7 @@ func (a *app) advance() {
 	for _, g := range a.generations() {
 		a.follow(g)
 	}
-	if a.live != nil && a.live.process.Snapshot().State == Starting {
+	if a.live == nil || a.live.process.Snapshot().State != Stopping {
 		a.restarting = false
 	}
 	a.advanceNext()
@@ -105,14 +108,14 @@ func (a *app) switchOver() {
 }
 
 // giveUp removes a new generation that is down; the old one never noticed.
-func (a *app) giveUp(err error) {
+func (a *app) giveUp(err *DeployError) {
 	a.dispose(a.next)
-	a.next, a.lastErr = nil, err.Error()
+	a.next, a.lastErr = nil, err.headline()
 	a.deployed(err)
 }
 
 func (a *app) deployed(err error) {
-	a.refuse(a.deploying, err)
+	a.answerAll(a.deploying, err)
 	a.deploying = nil
 }
 
@@ -139,10 +142,10 @@ func (a *app) advanceOld() {
 // serves finishes what is in flight.
 func (a *app) stopAsked(reply chan error) {
 	if len(a.generations()) == 0 {
-		reply <- ErrNotRunning
+		a.answer(reply, ErrNotRunning)
 		return
 	}
-	a.refuse(a.waiting, ErrCancelled)
+	a.answerAll(a.waiting, ErrCancelled)
 	a.waiting, a.restarting = nil, false
 	first := len(a.stopping) == 0
 	a.stopping = append(a.stopping, reply)
@@ -175,7 +178,7 @@ func (a *app) advanceStop() {
 		a.live = nil
 	}
 	if len(a.generations()) == 0 {
-		a.refuse(a.stopping, nil)
+		a.answerAll(a.stopping, nil)
 		a.stopping = nil
 	}
 }

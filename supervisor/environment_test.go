@@ -150,27 +150,22 @@ func TestShimAnnouncesTheSocketByItsOwnPid(t *testing.T) {
 	}
 	defer socket.Close()
 	spec := helperSpec("env")
+	spec.Command.Args = []string{"sh", "-c", "echo $$ $LISTEN_PID $LISTEN_FDS-$LISTEN_FDNAMES"}
 	spec.ListenFDs = 1
 	spec.ExtraFiles = func() ([]*os.File, error) { return []*os.File{socket}, nil }
 	spec.Name = "web"
 	var path string
 	spec.Stdout, path = memory(t)
-	p := NewProcess(spec, ProcessOptions{System: testSystem(t)})
-	pids := make(chan int, 1)
-	p2 := p
-	if err := p2.Start(); err != nil {
-		t.Fatal(err)
-	}
-	// The pid may be gone from the snapshot already; what counts is that it is one.
-	pids <- 0
-	await(t, p, "the exit", down)
-	p.Close()
+	p := runReal(t, spec)
+	p.await(t, "the exit", down)
 	spec.Stdout.Close()
 	text, _ := os.ReadFile(path)
-	for _, line := range []string{"LISTEN_FDS=1\n", "LISTEN_FDNAMES=web\n", "LISTEN_PID="} {
-		if !strings.Contains(string(text), line) {
-			t.Errorf("no %q in the child's environment", line)
-		}
+	pid, listenPid, rest := "", "", ""
+	if n, err := fmt.Sscan(string(text), &pid, &listenPid, &rest); n != 3 {
+		t.Fatalf("%q: %v", text, err)
+	}
+	if pid != listenPid || rest != "1-web" {
+		t.Errorf("pid %s, LISTEN_PID %s, then %s", pid, listenPid, rest)
 	}
 }
 

@@ -14,7 +14,7 @@ type Event struct {
 	Kind       Kind
 	Generation int // 0 for anything but an app
 	From, To   ProcessState
-	PID        int           // of the process the event is about, 0 when there is none
+	PID        int           // of the child, or of the one that Exit is about; 0: none
 	Tries      int           // STARTING and BACKOFF: failed starts so far
 	Delay      time.Duration // BACKOFF: time until the next try
 	Expected   bool          // EXITED: the exit code is one of exitcodes

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -71,7 +72,7 @@ func shimFailed(err error, code int) int {
 func parseShim(args []string) (shimOptions, []string, error) {
 	var o shimOptions
 	f := flag.NewFlagSet("exec", flag.ContinueOnError)
-	f.SetOutput(discard{})
+	f.SetOutput(io.Discard)
 	f.StringVar(&o.umask, "umask", "", "")
 	f.Uint64Var(&o.nofile, "nofile", 0, "")
 	f.IntVar(&o.nice, "nice", 0, "")
@@ -91,10 +92,6 @@ func parseShim(args []string) (shimOptions, []string, error) {
 	}
 	return o, f.Args(), nil
 }
-
-type discard struct{}
-
-func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
 // apply does all of it; each error names its step.
 func (o shimOptions) apply() error {

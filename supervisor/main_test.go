@@ -24,8 +24,15 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // the race detector's second at each exit of a helper
+	reaper = NewReaper()
+	code := m.Run()
+	reaper.Close()
+	os.Exit(code)
 }
+
+// reaper is one for all tests: a second would take the first one's children.
+var reaper *Reaper
 
 // forever outlives every test.
 const forever = time.Hour

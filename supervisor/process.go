@@ -25,7 +25,8 @@ type Process struct {
 	log     *zap.Logger
 
 	state   ProcessState
-	child   *child      // nil when there is none
+	child   *child // nil when there is none
+	lastPID int
 	exited  <-chan Exit // the child's; nil when there is none
 	timer   *time.Timer // runs in STARTING, BACKOFF and STOPPING
 	since   time.Time   // of the state
@@ -91,7 +92,7 @@ func (p *Process) run() {
 	for !p.closed {
 		select {
 		case r := <-p.requests:
-			r.reply <- p.serve(r)
+			p.answer(r, p.serve(r))
 		case exit := <-p.exited:
 			p.ends(exit)
 		case <-p.timer.C:
@@ -120,6 +121,7 @@ func (p *Process) due() {
 
 // ends is what a state does when the child has ended.
 func (p *Process) ends(exit Exit) {
+	p.lastPID = p.child.pid
 	p.child, p.exited, p.exit = nil, nil, &exit
 	p.ended = time.Now()
 	p.timer.Stop()
@@ -163,6 +165,12 @@ type request struct {
 	pid    int
 	spec   *Spec
 	reply  chan error
+}
+
+// answer comes after the snapshot, so that who asked sees what came of it.
+func (p *Process) answer(r request, err error) {
+	p.publish()
+	r.reply <- err
 }
 
 // ask sends a request and waits for the answer.

@@ -249,6 +249,19 @@ func TestAppThatIsNotReadyInTimeIsStoppedAndTriedAgain(t *testing.T) {
 	})
 }
 
+func TestStopAfterAStartThatWasNotReadyIsFinal(t *testing.T) {
+	onPaper(t, appProcess(), func(p *Process, _ *fakeHost, j *journal) {
+		p.Start()
+		after(time.Minute)
+		equal(t, "states", j.take(), []ProcessState{Starting, Stopping, Backoff})
+		if err := p.BeginStop(); err != nil {
+			t.Fatal(err)
+		}
+		after(time.Hour)
+		equal(t, "states", j.take(), []ProcessState{Stopped})
+	})
+}
+
 func TestAppThatNeverBootsIsTriedForEver(t *testing.T) {
 	onPaper(t, appProcess(), func(p *Process, h *fakeHost, _ *journal) {
 		h.born = func(c *fakeChild) { c.end(Exit{Code: 3}) }
@@ -341,6 +354,20 @@ func TestSignalNeedsAProcess(t *testing.T) {
 			t.Errorf("starting: %v", err)
 		}
 		equal(t, "signals", h.child(0).got(), []syscall.Signal{syscall.SIGHUP})
+	})
+}
+
+func TestEventOfAnEndNamesPidAndSignal(t *testing.T) {
+	onPaper(t, program(), func(p *Process, h *fakeHost, j *journal) {
+		p.Start()
+		after(time.Minute)
+		j.take()
+		h.child(0).end(Exit{Code: -1, Signal: syscall.SIGSEGV})
+		synctest.Wait()
+		e := j.events[0]
+		if e.To != Exited || e.PID != h.child(0).pid || e.Exit.Signal != syscall.SIGSEGV || e.Expected {
+			t.Errorf("event: %+v", e)
+		}
 	})
 }
 

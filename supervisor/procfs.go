@@ -42,25 +42,29 @@ func readStat(pid int) (procInfo, error) {
 // alive reports whether the process has not ended: a zombie has.
 func (i procInfo) alive() bool { return i.state != 'Z' && i.state != 'X' }
 
-// processes lists all processes. Those that end meanwhile are left out.
-func processes() []procInfo {
+// processes lists all processes. whole is false when one ended meanwhile: what it
+// had started last may then be missing, or seem to be nobody's.
+func processes() (all []procInfo, whole bool) {
 	dir, err := os.Open("/proc")
 	if err != nil {
-		return nil
+		return nil, false
 	}
 	defer dir.Close()
 	names, _ := dir.Readdirnames(-1)
-	var all []procInfo
+	whole = true
 	for _, name := range names {
 		pid, err := strconv.Atoi(name)
 		if err != nil {
 			continue
 		}
-		if info, err := readStat(pid); err == nil {
-			all = append(all, info)
+		info, err := readStat(pid)
+		if err != nil {
+			whole = false
+			continue
 		}
+		all = append(all, info)
 	}
-	return all
+	return all, whole
 }
 
 // descendants returns the processes of all that root has started, directly or not.

@@ -72,7 +72,8 @@ func (r *Reaper) sweep() {
 		}
 	}
 	self := os.Getpid()
-	for _, p := range processes() {
+	all, _ := processes()
+	for _, p := range all {
 		if p.ppid == self && p.state == 'Z' {
 			r.collect(p.pid)
 		}

@@ -50,11 +50,12 @@ func EndSurvivors(s Survivors, log *zap.Logger) int {
 	return count
 }
 
-// alive returns what is left. A group is taken for ours only while its leader is
-// the recorded process: without it only the marker counts, since the number may be
+func (s Survivors) alive() []procInfo { return search(s.find) }
+
+// find picks what is left. A group is taken for ours only while its leader is the
+// recorded process: without it only the marker counts, since the number may be
 // another's by now.
-func (s Survivors) alive() []procInfo {
-	all := processes()
+func (s Survivors) find(all []procInfo) []procInfo {
 	groups := make(map[int]bool)
 	for _, rec := range s.Processes {
 		for _, p := range all {

@@ -15,6 +15,8 @@ func (p *Process) set(to ProcessState, e Event) {
 	e.From, e.To, e.Tries = p.state, to, p.tries.Failed
 	if p.child != nil {
 		e.PID = p.child.pid
+	} else if e.Exit != nil {
+		e.PID = p.lastPID
 	}
 	p.state, p.since = to, e.Time
 	if p.notify != nil {
@@ -138,8 +140,9 @@ func (p *Process) signalled(err error) {
 // once; then whatever was to follow.
 func (p *Process) stopped() {
 	p.timer.Stop()
-	if p.failing != "" {
-		p.startFailed(p.failing)
+	if why := p.failing; why != "" {
+		p.failing = "" // BACKOFF follows, and a stop of that is no failed start
+		p.startFailed(why)
 		return
 	}
 	again := p.again

@@ -20,15 +20,39 @@ type tree struct {
 	marker string
 }
 
-// members returns the living processes of the tree but its leader. Only what
-// descends from us is looked at, so a stranger with our marker is never harmed.
-func (t tree) members() []procInfo {
+// searchTries bounds the search on a machine where processes end all the time.
+const searchTries = 10
+
+// search looks for processes until it has found some, or can be sure that there are
+// none.
+func search(find func(all []procInfo) []procInfo) []procInfo {
+	for try := 1; ; try++ {
+		all, whole := processes()
+		found := find(all)
+		if len(found) > 0 || whole || try == searchTries {
+			return found
+		}
+	}
+}
+
+// members returns the living processes of the tree but its leader.
+func (t tree) members() []procInfo { return search(t.find) }
+
+// find picks the members. The group's number is ours as long as the leader is not
+// reaped. The marker counts only for what descends from us: anybody may start a
+// process with it.
+func (t tree) find(all []procInfo) []procInfo {
+	ours := make(map[int]bool)
+	for _, p := range descendants(all, os.Getpid()) {
+		ours[p.pid] = true
+	}
+	marked := func(entry string) bool { return entry == t.marker }
 	var found []procInfo
-	for _, p := range descendants(processes(), os.Getpid()) {
+	for _, p := range all {
 		if p.pid == t.pgid || !p.alive() {
 			continue
 		}
-		if p.pgrp == t.pgid || environHas(p.pid, func(entry string) bool { return entry == t.marker }) {
+		if p.pgrp == t.pgid || ours[p.pid] && environHas(p.pid, marked) {
 			found = append(found, p)
 		}
 	}

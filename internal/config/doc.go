@@ -5,7 +5,8 @@
 // runs every check. All that is wrong comes out at once, each with file, line, key
 // and what was expected. The steps:
 //
-//	load.go     files, includes, merge
+//	load.go     the files one after the other, and their merge
+//	file.go     one file read and parsed; what it includes
 //	scan.go     key path → line, which the TOML library does not tell
 //	decode.go   decoded values onto structs, past the first wrong type
 //	unknown.go  what to say of a key that nothing knows

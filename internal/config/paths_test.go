@@ -90,15 +90,21 @@ func TestFoldersDependOnTheUser(t *testing.T) {
 			Paddock{User: "nobody", RunDir: "/run/paddock", StateDir: "/srv/state", LogDir: "/var/log/paddock"},
 		},
 		"a user": {
-			1000, map[string]string{"HOME": "/home/me"}, "",
+			1000,
+			map[string]string{"HOME": "/home/me"},
+			"",
 			Paddock{RunDir: "/tmp/paddock-1000", StateDir: "/home/me/.local/state/paddock", LogDir: "/home/me/.local/state/paddock/log"},
 		},
 		"a user with XDG folders": {
-			1000, map[string]string{"XDG_RUNTIME_DIR": "/run/user/1000", "XDG_STATE_HOME": "/home/me/state"}, "[paddock]\n",
+			1000,
+			map[string]string{"XDG_RUNTIME_DIR": "/run/user/1000", "XDG_STATE_HOME": "/home/me/state"},
+			"[paddock]\n",
 			Paddock{RunDir: "/run/user/1000/paddock", StateDir: "/home/me/state/paddock", LogDir: "/home/me/state/paddock/log"},
 		},
 		"a user with relative XDG folders": {
-			1000, map[string]string{"HOME": "/home/me", "XDG_RUNTIME_DIR": "run", "XDG_STATE_HOME": "state"}, "[paddock]\nstate_dir = '/srv/s'\n",
+			1000,
+			map[string]string{"HOME": "/home/me", "XDG_RUNTIME_DIR": "run", "XDG_STATE_HOME": "state"},
+			"[paddock]\nstate_dir = '/srv/s'\n",
 			Paddock{RunDir: "/tmp/paddock-1000", StateDir: "/srv/s", LogDir: "/srv/s/log"},
 		},
 	} {

@@ -1,11 +1,13 @@
 package config
 
 import (
+	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -117,6 +119,35 @@ func TestFileThatOthersMayWriteIsWarnedOf(t *testing.T) {
 		got := slices.DeleteFunc(warnings(c), func(w string) bool { return !strings.Contains(w, "may write") })
 		if warned != slices.Equal(got, []string{"extra.toml: everybody may write the file; expected only root and the user that paddock runs as"}) {
 			t.Errorf("%o: %q", mode, got)
+		}
+	}
+}
+
+// owned is a file's owner, group and mode.
+type owned struct {
+	fs.FileInfo
+	uid, gid uint32
+	mode     fs.FileMode
+}
+
+func (o owned) Mode() fs.FileMode { return o.mode }
+func (o owned) Sys() any          { return &syscall.Stat_t{Uid: o.uid, Gid: o.gid} }
+
+func TestOnlyRootAndOurUserCountAsSafeWriters(t *testing.T) {
+	for _, c := range []struct {
+		file owned
+		want string
+	}{
+		{owned{uid: 0, gid: 0, mode: 0o664}, ""},
+		{owned{uid: 1000, gid: 1000, mode: 0o664}, ""},
+		{owned{uid: 1000, gid: 100, mode: 0o644}, ""},
+		{owned{uid: 1000, gid: 100, mode: 0o664}, "group 100"},
+		{owned{uid: 0, gid: 4, mode: 0o660}, "group 4"},
+		{owned{uid: 1001, gid: 1001, mode: 0o600}, "uid 1001"},
+		{owned{uid: 0, gid: 0, mode: 0o602}, "everybody"},
+	} {
+		if got := writers(c.file, 1000); got != c.want {
+			t.Errorf("%+v: got %q, want %q", c.file, got, c.want)
 		}
 	}
 }

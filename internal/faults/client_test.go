@@ -133,8 +133,9 @@ func TestFullLogDiskLosesCountedLinesAndNoRequest(t *testing.T) { // E3
 	d.configure(syncApp + "access_log = \"" + path + "\"\n")
 	d.run()
 	d.waitLog(`web entered RUNNING state`)
-	l := d.load()
-	l.reach(t, 2000)
+	// Lines of 4 KB soon fill the 4 MiB that wait for the disk.
+	l := (&load{addr: d.addr, keep: 20, fresh: 5, header: "User-Agent: " + strings.Repeat("x", 4000) + "\r\n"}).start()
+	l.reach(t, 1500)
 	l.finish(t)
 	if l.failed() > 0 {
 		t.Errorf("%d requests failed", l.failed())

@@ -30,7 +30,7 @@ type daemon struct {
 }
 
 // patience bounds every wait of a test; nothing waits that long when all is well.
-const patience = 60 * time.Second
+const patience = 20 * time.Second
 
 // folder makes a daemon's folder with the fault app in it and a free address. It
 // does not start anything. Folders are open to all: the proxy runs as another user.
@@ -108,7 +108,7 @@ func start(t *testing.T, config string) *daemon {
 	d := folder(t)
 	d.configure(config)
 	d.run()
-	d.waitLog(`serving`)
+	d.waitLog(`is serving`)
 	return d
 }
 
@@ -247,6 +247,17 @@ func (d *daemon) master() int {
 		d.t.Fatal(err)
 	}
 	return pid
+}
+
+// workers waits until a gunicorn master has n workers and returns their pids.
+func (d *daemon) workers(master, n int) []int {
+	d.t.Helper()
+	var pids []int
+	d.until(fmt.Sprintf("%d workers", n), func() bool {
+		pids = tree(master)
+		return len(pids) == n
+	})
+	return pids
 }
 
 // children lists the direct children of a process.

@@ -28,7 +28,7 @@ type load struct {
 	fresh  int           // goroutines with a new connection for each request
 	pause  time.Duration // between two requests of one goroutine
 	limit  time.Duration // 5 s unless set
-	status func(code int) bool
+	header string        // a field of each request, with its CRLF
 
 	stop    chan struct{}
 	workers sync.WaitGroup
@@ -150,10 +150,10 @@ func (l *load) exchange(c *client, n int) (*client, error) {
 	}
 	c.SetDeadline(time.Now().Add(l.limit))
 	path := "/load/" + strconv.Itoa(n)
-	want, request := path, "GET "+path+" HTTP/1.1\r\nHost: a.test\r\n\r\n"
+	want, request := path, "GET "+path+" HTTP/1.1\r\nHost: a.test\r\n"+l.header+"\r\n"
 	if n%5 == 0 {
 		want = strconv.Itoa(bodySize)
-		request = "POST " + path + " HTTP/1.1\r\nHost: a.test\r\nContent-Length: " + want + "\r\n\r\n" + strings.Repeat("x", bodySize)
+		request = "POST " + path + " HTTP/1.1\r\nHost: a.test\r\n" + l.header + "Content-Length: " + want + "\r\n\r\n" + strings.Repeat("x", bodySize)
 	}
 	if _, err := io.WriteString(c, request); err != nil {
 		return c, reason(err)

@@ -12,6 +12,9 @@ import (
 // "Configuration file measurement units".
 type Size int64
 
+// MarshalText implements encoding.TextMarshaler.
+func (s Size) MarshalText() ([]byte, error) { return strconv.AppendInt(nil, int64(s), 10), nil }
+
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (s *Size) UnmarshalText(text []byte) error {
 	n, err := parseBytes(string(text), []string{"k", "m", "g"})
@@ -30,6 +33,9 @@ func (s *Size) UnmarshalTOML(v any) error {
 // ByteSize is a number of bytes in Supervisor's syntax: a number, alone or
 // followed by KB, MB or GB (any case; powers of 1024).
 type ByteSize int64
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ByteSize) MarshalText() ([]byte, error) { return strconv.AppendInt(nil, int64(s), 10), nil }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (s *ByteSize) UnmarshalText(text []byte) error {

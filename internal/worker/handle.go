@@ -15,12 +15,11 @@ import (
 // Stats is what the proxy answers when the keeper asks how it is.
 type Stats struct {
 	Goroutines int         `json:"goroutines"`
-	Logs       []LogStats  `json:"logs"`
 	Proxy      proxy.Stats `json:"proxy"`
 }
 
 func (w *Worker) stats() Stats {
-	s := Stats{Goroutines: runtime.NumGoroutine(), Logs: w.logs.stats()}
+	s := Stats{Goroutines: runtime.NumGoroutine()}
 	if w.proxy != nil {
 		s.Proxy = w.proxy.Stats()
 	}

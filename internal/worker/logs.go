@@ -75,19 +75,3 @@ func closeOthers(all, keep map[string]*accesslog.Log) error {
 	}
 	return errors.Join(errs...)
 }
-
-// LogStats are the figures of one access log.
-type LogStats struct {
-	Path    string `json:"path"`
-	Lines   uint64 `json:"lines"`
-	Dropped uint64 `json:"dropped"`
-}
-
-func (l *logs) stats() []LogStats {
-	var out []LogStats
-	for path, log := range l.open {
-		lines, dropped := log.Stats()
-		out = append(out, LogStats{Path: path, Lines: lines, Dropped: dropped})
-	}
-	return out
-}

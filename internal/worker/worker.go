@@ -96,7 +96,10 @@ func (w *Worker) end() error {
 		w.log.Warn("requests were cut at the end", zap.Duration("after", limit))
 		err = nil
 	}
-	return errors.Join(err, w.poller.Close(), w.logs.close())
+	if err := w.logs.close(); err != nil {
+		w.log.Error("access lines were lost at the end", zap.Error(err))
+	}
+	return errors.Join(err, w.poller.Close())
 }
 
 // handle takes one message. What may take long is answered by a goroutine.

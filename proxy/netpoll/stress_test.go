@@ -120,7 +120,7 @@ func (s *stress) client() error {
 }
 
 func (s *stress) exchange(c *Conn, id uint64) error {
-	_ = c.SetDeadline(time.Now().Add(4*time.Second))
+	_ = c.SetDeadline(time.Now().Add(patience))
 	sent := frame(id)
 	wrote := make(chan error, 1)
 	if len(sent) > 64<<10 {

@@ -43,16 +43,16 @@ def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@app.get("/sleep/<float:seconds>")
+@app.get("/sleep/<seconds>")
 def sleep(seconds):
-    time.sleep(seconds)
+    time.sleep(float(seconds))
     return "slept"
 
 
 @app.get("/orphan")
 def orphan():
     """A grandchild in a session of its own, whose parent is gone."""
-    script = "sleep 1000 & echo $!"
+    script = "sleep 1000 >/dev/null 2>&1 & echo $!"
     out = subprocess.run(["setsid", "sh", "-c", script], stdout=subprocess.PIPE, check=True)
     return out.stdout
 
