@@ -41,6 +41,9 @@ func (x *exchange) appendOwnFields() {
 
 // appendConnection ends the head. nginx says keep-alive too, which HTTP/1.0 needs.
 func (x *exchange) appendConnection() {
+	if x.conn.listener.retired.Load() { // also since the request began
+		x.keepAlive = false
+	}
 	if x.keepAlive {
 		x.out = http1.AppendField(x.out, "Connection", "keep-alive")
 	} else {

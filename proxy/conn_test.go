@@ -225,9 +225,10 @@ func TestPanicCostsOneRequest(t *testing.T) {
 	})
 	r.backend(1, echo)
 	r.ready(1, 0)
-	at := r.proxy.snap.Load().sites[r.key].fallback
-	place, _ := at.table.find([]byte("/panic"))
+	snap := r.proxy.snap.Load()
+	place, _ := snap.sites[r.key].fallback.table.find([]byte("/panic"))
 	place.pass.upstream = nil
+	r.proxy.snap.Store(snap)
 	if got, _ := r.raw("GET /panic HTTP/1.1\r\nHost: a\r\n\r\nGET /next HTTP/1.1\r\nHost: a\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.1 500 ") || strings.Contains(got, "/next") {
 		t.Errorf("got %q, want one 500 and the end", got)
 	}

@@ -41,7 +41,9 @@ type Proxy struct {
 	background sync.WaitGroup
 	conns      connCount
 
-	mu        sync.Mutex // one Configure, SetApp or Shutdown at a time
+	configuring sync.Mutex // one Configure at a time; it may have to look up names
+
+	mu        sync.Mutex // guards what follows
 	listeners map[string]*listener
 	upstreams map[string]*upstream
 	states    map[string]AppState
@@ -82,14 +84,16 @@ func New(o Options) (*Proxy, error) {
 // with the configuration that they began with; connections, queues and counters
 // live on. When it fails nothing has changed.
 func (p *Proxy) Configure(cfg Config, listeners map[string]int, logs map[string]*accesslog.Log) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		return errors.New("the proxy has shut down")
-	}
+	p.configuring.Lock()
+	defer p.configuring.Unlock()
 	next, err := p.prepare(&cfg, logs)
 	if err != nil {
 		return fmt.Errorf("configure the proxy: %w", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return errors.New("configure the proxy: it has shut down")
 	}
 	started, err := p.listen(next, listeners)
 	if err != nil {

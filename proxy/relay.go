@@ -44,9 +44,6 @@ func (x *exchange) chooseFraming(kind http1.Body) {
 	if !x.chunked && (kind == http1.Chunked || kind == http1.UntilClose) {
 		x.keepAlive, x.untilClose = false, true
 	}
-	if x.conn.listener.retired.Load() {
-		x.keepAlive = false
-	}
 }
 
 // moreAnswer makes room behind the head and reads.

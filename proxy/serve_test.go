@@ -13,7 +13,7 @@ func TestRequestReachesAppWithForwardedFields(t *testing.T) {
 	b := r.backend(1, answers(ok("hello")))
 	r.ready(1, 0)
 	got, _ := r.raw("GET /a%2fb//c?x=1 HTTP/1.1\r\nHost: A.test:81\r\nx-Odd: v\r\nX-Forwarded-For: 6.6.6.6\r\n" +
-		"X-Forwarded-Ssl: on\r\nForwarded: for=6.6.6.6\r\nProxy: evil\r\nUnder_score: 1\r\nCookie: a=1\r\nConnection: close, X-Hop\r\n" +
+		"X-Forwarded-Ssl: on\r\nX-Forwarded-Host: evil.test\r\nForwarded: for=6.6.6.6\r\nProxy: evil\r\nUnder_score: 1\r\nCookie: a=1\r\nConnection: close, X-Hop\r\n" +
 		"X-Hop: 1\r\nCookie: b=2\r\n\r\n")
 	want := "HTTP/1.1 200 OK\r\nServer: paddock\r\nContent-Type: text/plain\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"
 	if got != want {

@@ -24,7 +24,7 @@ var mayImport = map[string]string{
 	"proxy":            "proxy/http1 proxy/netpoll accesslog internal/value",
 	"proxy/http1":      "",
 	"proxy/netpoll":    "",
-	"accesslog":        "internal/value",
+	"accesslog":        "internal/value internal/logfile",
 	"supervisor":       "internal/value internal/logfile",
 }
 

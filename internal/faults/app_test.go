@@ -187,6 +187,7 @@ func TestDeployUnderLoadLosesNothing(t *testing.T) {
 
 func TestDeployOfCodeThatRaisesKeepsTheOldGeneration(t *testing.T) { // A5
 	d := ready(t, syncApp)
+	d.allBooted(2) // a worker that boots later would import the broken code
 	master := d.master()
 	l := d.load()
 	d.edit("app.py", `VERSION = "one"`, `raise RuntimeError("half written")`)

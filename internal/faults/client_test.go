@@ -151,7 +151,7 @@ func TestFullLogDiskLosesCountedLinesAndNoRequest(t *testing.T) { // E3
 	if lines := len(readLines(t, path)); lines > before.Lines {
 		t.Errorf("the file has %d lines, %d were counted", lines, before.Lines)
 	}
-	if err := os.Truncate(path, 0); err != nil { // space is back
+	if err := syscall.Mount("tmpfs", logs, "tmpfs", syscall.MS_REMOUNT, "size=64m"); err != nil { // space is back
 		t.Fatal(err)
 	}
 	if _, err := get(d.addr, "/after", patience); err != nil {

@@ -260,6 +260,17 @@ func (d *daemon) workers(master, n int) []int {
 	return pids
 }
 
+// allBooted waits until n workers have answered.
+func (d *daemon) allBooted(n int) {
+	d.t.Helper()
+	seen := map[string]bool{}
+	d.until(fmt.Sprintf("%d workers have booted", n), func() bool {
+		pid, _, _ := strings.Cut(d.get("/pid"), " ")
+		seen[pid] = true
+		return len(seen) == n
+	})
+}
+
 // children lists the direct children of a process.
 func children(pid int) []int {
 	var out []int

@@ -2,6 +2,7 @@ package http1
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -45,6 +46,20 @@ func TestForwardedFieldsAreMarkedAndCannotBeNamedAway(t *testing.T) {
 	f := r.Fields[2]
 	if !f.Forwarded || f.Drop {
 		t.Errorf("forwarded %v, drop %v", f.Forwarded, f.Drop)
+	}
+}
+
+// Names are told apart by their length first: none of the family may be missed
+// because another known name is as long.
+func TestForwardedFieldsAreMarkedAtEveryLength(t *testing.T) {
+	for n := range 40 {
+		name := "X-Forwarded-" + strings.Repeat("h", n)
+		if f := parsed(t, name+": 1\r\n").Fields[1]; !f.Forwarded {
+			t.Errorf("%s is not marked", name)
+		}
+	}
+	if f := parsed(t, "x-forwarded-HOST: 1\r\n").Fields[1]; !f.Forwarded {
+		t.Error("x-forwarded-HOST is not marked")
 	}
 }
 

@@ -59,7 +59,9 @@ func identifyLong(name []byte) nameID {
 			return id
 		}
 	case len("proxy-connection"):
-		return ifIs(name, "proxy-connection", idHopByHop)
+		if id := ifIs(name, "proxy-connection", idHopByHop); id != idOther {
+			return id
+		}
 	case len("transfer-encoding"):
 		if id := ifIs(name, "transfer-encoding", idTransferEncoding); id != idOther {
 			return id

@@ -1,0 +1,106 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"paddock/proxy/http1"
+	"paddock/proxy/netpoll"
+)
+
+// readAnswer reads the final head of the answer. Interim ones are swallowed:
+// ours to answer was Expect, and a 103 breaks old HTTP/1.1 clients.
+func (x *exchange) readAnswer() error {
+	t := &x.try
+	if t.buf == nil {
+		t.buf = upstreamBuffers.Get().(*[upstreamBufferSize]byte)
+	}
+	for interim := 0; ; {
+		n, err := t.answer.Parse(t.buf[:t.end], &answerLimits)
+		switch {
+		case err == http1.ErrIncomplete:
+			if err := x.readUpstream(); err != nil {
+				return x.noAnswer(err)
+			}
+			continue
+		case err != nil:
+			return x.failed(badGateway(err))
+		}
+		if t.answer.Status >= 200 {
+			t.start, t.head = n, n
+			break
+		}
+		t.end = copy(t.buf[:], t.buf[n:t.end])
+		if interim++; interim > maxInterim || t.answer.Status == 101 {
+			return x.failed(badGateway(fmt.Errorf("the app sent a %d that was not asked for", t.answer.Status)))
+		}
+	}
+	x.last().Header = time.Since(t.began)
+	x.last().Status = t.answer.Status
+	x.UpstreamHeader = &t.answer
+	return nil
+}
+
+// answerLimits are those of requests, but for the number of fields.
+var answerLimits = http1.Limits{Line: maxHeadLine, Field: maxHeadLine, Total: maxHead, Fields: maxAnswerFields}
+
+// readUpstream waits for more of the answer, at most proxy_read_timeout.
+func (x *exchange) readUpstream() error {
+	t := &x.try
+	if x.sendFailure(); t.sending == nil { // else the sender sets it when it is done
+		t.conn.SetReadDeadline(x.until(x.place.proxyRead))
+	}
+	n, err := t.conn.Read(t.buf[t.end:])
+	t.end += n
+	x.last().BytesReceived += int64(n)
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
+// noAnswer says what it means that no whole head came.
+func (x *exchange) noAnswer(err error) error {
+	t := &x.try
+	if errors.Is(err, netpoll.ErrInterrupted) {
+		x.stopSending()
+	}
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return x.failed(gatewayTimeout(err))
+	case errors.Is(x.sendFailure(), os.ErrDeadlineExceeded):
+		return x.failed(gatewayTimeout(x.sendFailure()))
+	case t.end == 0 && t.conn.reused && x.mayRepeat():
+		// The server closed an idle connection just as it was used (faults A14).
+		t.fresh = true
+		x.Upstream = x.Upstream[:len(x.Upstream)-1]
+		return errAgain
+	case err == io.EOF:
+		return x.failed(badGateway(errNoHead))
+	}
+	return x.failed(badGateway(err))
+}
+
+var errNoHead = errors.New("the app closed the connection before it answered")
+
+func (x *exchange) failed(r *refusal) error {
+	x.last().Status = r.status
+	x.last().Response = time.Since(x.try.began)
+	return r
+}
+
+// mayRepeat reports whether a second copy of the request does no harm: its
+// method is idempotent, as nginx sees it, or nothing of it was sent.
+func (x *exchange) mayRepeat() bool {
+	if x.last().BytesSent == 0 {
+		return true
+	}
+	switch string(x.Method) {
+	case "POST", "LOCK", "PATCH":
+		return false
+	}
+	return true
+}
