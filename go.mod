@@ -1,8 +1,6 @@
 module paddock
 
-go 1.26.0
-
-toolchain go1.26.9
+go 1.26.9
 
 require (
 	github.com/BurntSushi/toml v1.6.0
@@ -13,7 +11,11 @@ require (
 )
 
 require (
+	github.com/fsnotify/fsnotify v1.10.1 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
+	github.com/klauspost/compress v1.20.3 // indirect
+	github.com/pires/go-proxyproto v0.16.0 // indirect
+	github.com/prometheus/client_golang v1.25.0 // indirect
 	github.com/spf13/pflag v1.0.9 // indirect
 	go.uber.org/multierr v1.10.0 // indirect
 )
