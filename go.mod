@@ -1,6 +1,8 @@
 module paddock
 
-go 1.26.9
+go 1.26.0
+
+toolchain go1.26.9
 
 require (
 	github.com/BurntSushi/toml v1.6.0
