@@ -17,6 +17,7 @@ type Conn struct {
 	name   string         // of a dialled unix socket: its path
 
 	resume   Handler // of WaitReadable; belongs to who takes armed away
+	resumed  func()  // resumeNow, made once
 	onHangup func()  // guarded by mu
 }
 

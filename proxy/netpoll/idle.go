@@ -40,9 +40,16 @@ func (c *Conn) provenEmpty() bool {
 
 // start hands the connection to its handler. Only who has taken armed away, or never armed, calls it.
 func (c *Conn) start() {
+	if c.resumed == nil {
+		c.resumed = c.resumeNow
+	}
+	go c.resumed() // a go statement with arguments would allocate each time
+}
+
+func (c *Conn) resumeNow() {
 	resume := c.resume
 	c.resume = nil
-	go resume(c)
+	resume(c)
 }
 
 // Wake resumes a connection in WaitReadable, or makes the next WaitReadable resume at once. A pending Read goes on. For

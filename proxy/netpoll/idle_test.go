@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -88,6 +89,35 @@ func TestWakeLeavesAPendingReadAlone(t *testing.T) {
 	}
 }
 
+func TestFilledBufferDoesNotResumeAQuietConnection(t *testing.T) {
+	c, peer := unixPair(t)
+	c.OnHangup(func() {}) // registers
+	write(t, peer, "abc")
+	until(t, "event", func() bool { return c.read.state.Load() == ready })
+	expect(t, c, "abc")
+	resumed := make(chan *Conn, 1)
+	c.WaitReadable(func(c *Conn) { resumed <- c })
+	if c.read.state.Load() != armed {
+		t.Fatal("resumed with nothing to read")
+	}
+	write(t, peer, "def")
+	expect(t, receive(t, resumed), "def")
+	c.OnHangup(nil)
+}
+
+func TestRefusedRegistrationIsAnErrorOfTheConnection(t *testing.T) {
+	c, _ := unixPair(t)
+	c.loop = &loop{poller: c.poller, epfd: -1}
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.EBADF) {
+		t.Errorf("Read: %v", err)
+	}
+	resumed := make(chan *Conn, 1)
+	c.WaitReadable(func(c *Conn) { resumed <- c })
+	if _, err := receive(t, resumed).Read(make([]byte, 1)); !errors.Is(err, syscall.EBADF) {
+		t.Errorf("Read after WaitReadable: %v", err)
+	}
+}
+
 func TestEachWaitIsResumedOnce(t *testing.T) {
 	const rounds = 3000
 	p := openPoller(t)
@@ -145,6 +175,8 @@ func TestIdleConnectionsHoldNeitherGoroutineNorMuchMemory(t *testing.T) {
 	// Two Conns of ours for each connection, and what the test remembers.
 	if each := (heap() - memory) / connections; each > 2*1024 {
 		t.Errorf("%d bytes for each connection", each)
+	} else {
+		t.Logf("%d bytes for each connection and its peer", each)
 	}
 	for _, c := range idle {
 		c.Wake()

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -26,8 +25,6 @@ type loop struct {
 	epfd   int
 	file   *os.File // of epfd, in the runtime's poller
 	events [batch]unix.EpollEvent
-	in atomic.Bool
-	rounds, evs atomic.Int64
 }
 
 func openLoop(p *Poller) (*loop, error) {
@@ -60,11 +57,8 @@ func (l *loop) run() {
 // drain spreads events until there are none, since the runtime's poller tells only of news. It reports whether the poller
 // is closing.
 func (l *loop) drain() bool {
-	l.in.Store(true)
-	defer l.in.Store(false)
 	for !l.poller.closing.Load() {
 		n, errno := sysEpollTake(l.epfd, l.events[:])
-		l.rounds.Add(1); l.evs.Add(int64(n))
 		if n == 0 && errno != syscall.EINTR {
 			return false
 		}

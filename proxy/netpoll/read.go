@@ -61,18 +61,21 @@ func (c *Conn) readAgain(filled bool) {
 	}
 }
 
-// Quiet reports whether an idle connection may be used again: open, no bytes to read, no end and no hang-up. It makes a
-// system call only if something may have come since the last Read: events come to a connection that has once waited in
-// Read, or has OnHangup armed. What the peer sent a moment ago may not have been noticed yet.
+// Quiet reports whether an idle connection may be used again: open, no bytes to read, no end and no hang-up. It asks the
+// kernel, since an event may be on its way through a busy loop: a late answer that went unseen would go to the next client.
 func (c *Conn) Quiet() bool {
 	if !c.acquire() {
 		return false
 	}
 	defer c.release()
-	return c.flags.Load()&flagInterrupted == 0 && c.quiet()
+	if c.flags.Load()&(flagInterrupted|flagHangup) != 0 {
+		return false
+	}
+	c.read.take() // what comes after the peek is reported anew
+	return c.empty()
 }
 
-// quiet asks the kernel unless epoll would have told.
+// quiet is Quiet for a connection that nobody reuses for another client: the kernel is asked only if epoll has not told.
 func (c *Conn) quiet() bool {
 	if c.flags.Load()&flagHangup != 0 {
 		c.read.restore()
@@ -81,6 +84,11 @@ func (c *Conn) quiet() bool {
 	if c.events.Load() != 0 && !c.read.take() {
 		return true
 	}
+	return c.empty()
+}
+
+// empty asks the kernel whether there is nothing to read; ready must have been taken.
+func (c *Conn) empty() bool {
 	if _, errno := sysPeek(c.fd); errno != syscall.EAGAIN {
 		c.read.restore()
 		return false
