@@ -74,10 +74,7 @@ func (x *exchange) noAnswer(err error) error {
 	case errors.Is(x.sendFailure(), os.ErrDeadlineExceeded):
 		return x.failed(gatewayTimeout(x.sendFailure()))
 	case t.end == 0 && t.conn.reused && x.mayRepeat():
-		// The server closed an idle connection just as it was used (faults A14).
-		t.fresh = true
-		x.Upstream = x.Upstream[:len(x.Upstream)-1]
-		return errAgain
+		return errStale
 	case err == io.EOF:
 		return x.failed(badGateway(errNoHead))
 	}

@@ -44,6 +44,10 @@ var upstreamBuffers = sync.Pool{New: func() any { return new([upstreamBufferSize
 // request once more does no harm.
 var errAgain = errors.New("try again")
 
+// errStale says that the server closed an idle connection just as it was used
+// (faults A14): that was no try, and the next one is made on a new connection.
+var errStale = errors.New("the idle connection was closed")
+
 // call gets the head of an answer to the request from one of the servers.
 func (x *exchange) call() error {
 	for {
@@ -56,7 +60,12 @@ func (x *exchange) call() error {
 			x.last().Status = 0 // the server was given no chance (nginx: "-")
 			return errClientGone
 		}
-		if err != errAgain {
+		switch err {
+		case errAgain:
+		case errStale:
+			x.try.fresh = true
+			x.Upstream = x.Upstream[:len(x.Upstream)-1]
+		default:
 			x.complain(err)
 			return err
 		}

@@ -166,9 +166,12 @@ func (c *compiler) keepLog(t *logTarget) {
 
 func (c *compiler) enterListens(key string, cfg *Server, s *server) {
 	if len(cfg.Listen) == 0 {
-		c.problems.Addf(key, `the server has no listen address; expected one such as listen = "80"`)
+		c.problems.Addf(value.Join(key, "listen"), `the server has no listen address; expected one such as listen = "80"`)
 	}
-	for _, l := range cfg.Listen {
+	for i, l := range cfg.Listen {
+		if slices.ContainsFunc(cfg.Listen[:i], func(o value.Listen) bool { return o.Key() == l.Key() }) {
+			c.problems.Addf(value.Join(key, "listen"), "%q: the server has this address twice", l.Text)
+		}
 		at := c.out.sites[l.Key()]
 		if at == nil {
 			at = &site{fallback: s}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"paddock/accesslog"
 	"paddock/internal/value"
 )
 
@@ -35,6 +36,15 @@ func TestPipelinedRequestsAreAnsweredInOrder(t *testing.T) {
 		}
 	}
 	t.Logf("%d sent, %d answered, 0 failed", n, n)
+}
+
+func TestPipelinedRequestIsMarkedInTheLog(t *testing.T) {
+	r := newRig(t, func(c *Config) {
+		returning("200")(c)
+		c.Formats["test"] = accesslog.FormatSetting{Format: "$request_uri $pipe"}
+	})
+	r.raw("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+	wantLines(t, r, "/1 .", "/2 p")
 }
 
 func TestConnectionLivesOnAsHTTPSays(t *testing.T) {

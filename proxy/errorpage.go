@@ -45,6 +45,9 @@ func (x *exchange) sendRefusal(r *refusal) error {
 	if r.closes() || x.unread {
 		x.keepAlive = false
 	}
+	if statusText(r.status) == "" { // nginx has no page for what it does not know
+		return x.sendOwn(r, "", nil)
+	}
 	x.page = appendErrorPage(x.page[:0], r)
 	return x.sendOwn(r, "text/html", x.page)
 }
@@ -60,7 +63,9 @@ func (x *exchange) sendOwn(r *refusal, contentType string, text []byte) error {
 	x.out = http1.AppendStatusLine(x.out[:0], r.status, statusText(r.status))
 	x.appendOwnFields()
 	if r.status != 204 && r.status != 304 {
-		x.out = http1.AppendField(x.out, "Content-Type", contentType)
+		if contentType != "" {
+			x.out = http1.AppendField(x.out, "Content-Type", contentType)
+		}
 		x.out = http1.AppendIntField(x.out, "Content-Length", int64(len(text)))
 	}
 	if r.retryAfter > 0 {

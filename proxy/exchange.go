@@ -69,7 +69,7 @@ func (x *exchange) begin() {
 	x.end = copy(x.in, x.in[x.start:x.end])
 	x.start, x.head = 0, 0
 	tries := x.Upstream[:0]
-	x.Entry = accesslog.Entry{Conn: &x.conn.info, Upstream: tries}
+	x.Entry = accesslog.Entry{Conn: &x.conn.info, Upstream: tries, Pipelined: x.end > 0}
 	x.req.Reset()
 	x.snap, x.server, x.place, x.upstream = nil, nil, nil, nil
 	x.keepAlive, x.unread, x.sent = false, false, false
@@ -79,10 +79,6 @@ func (x *exchange) begin() {
 }
 
 var errNoRequest = errors.New("the connection ended between two requests")
-
-// ruleHeaderBuffers is http1's rule of heads that are too large; nginx gives them
-// a page of their own.
-const ruleHeaderBuffers = "nginx large_client_header_buffers"
 
 // headLimits are nginx's: large_client_header_buffers 4 8k.
 var headLimits = http1.Limits{Line: maxHeadLine, Field: maxHeadLine, Total: maxHead, Fields: maxHeadFields}
@@ -165,7 +161,7 @@ func (x *exchange) badHead(err error) error {
 		return errBadBody
 	}
 	r := &refusal{status: e.Status, cause: err}
-	if e.Rule == ruleHeaderBuffers {
+	if e.Rule == http1.RuleHeadTooLarge {
 		r.text = "Request Header Or Cookie Too Large"
 	}
 	return r

@@ -17,7 +17,7 @@ type location struct {
 	settings
 	answer *answer
 	pass   *pass
-	slash  *location // answers the path that lacks only the last slash of a proxied prefix
+	slash  *location // answers the path that lacks only the last slash of a proxied location
 }
 
 // locationTable finds the location of a path, in nginx's order: the exact one;
@@ -27,18 +27,19 @@ type locationTable struct {
 	exact    map[string]*location
 	prefixes []*location // longest first
 	regexps  []*location
+	slashed  map[string]*location // proxied ones whose path ends with a slash, by that path without it
 }
 
 // find returns nil when no location matches, and redirect when the path lacks
-// only the slash that ends a proxied prefix: nginx answers that with a 301.
+// only the slash that ends a proxied location: nginx answers that with a 301.
 func (t *locationTable) find(path []byte) (found *location, redirect bool) {
 	if l := t.exact[string(path)]; l != nil {
 		return l, false
 	}
+	if l := t.slashed[string(path)]; l != nil && t.prefixed(string(path)) == nil {
+		return l, true
+	}
 	for _, l := range t.prefixes {
-		if lacksSlash(l, path) && t.prefixed(string(path)) == nil {
-			return l, true
-		}
 		if len(path) >= len(l.prefix) && string(path[:len(l.prefix)]) == l.prefix {
 			found = l
 			break
@@ -53,11 +54,6 @@ func (t *locationTable) find(path []byte) (found *location, redirect bool) {
 		}
 	}
 	return found, false
-}
-
-func lacksSlash(l *location, path []byte) bool {
-	return l.pass != nil && len(l.prefix) == len(path)+1 && l.prefix[len(path)] == '/' &&
-		l.prefix[:len(path)] == string(path)
 }
 
 // add enters a location under its pattern: "/prefix", "= /exact", "^~ /prefix",
@@ -97,6 +93,7 @@ func (t *locationTable) addExact(l *location) error {
 		t.exact = map[string]*location{}
 	}
 	t.exact[l.prefix] = l
+	t.addSlashed(l)
 	return nil
 }
 
@@ -104,9 +101,23 @@ func (t *locationTable) addPrefix(l *location) error {
 	if t.prefixed(l.prefix) != nil {
 		return errTwice
 	}
+	if t.exact[l.prefix] == nil { // of the two nginx takes the exact one
+		t.addSlashed(l)
+	}
 	t.prefixes = append(t.prefixes, l)
 	sort.SliceStable(t.prefixes, func(i, j int) bool { return len(t.prefixes[i].prefix) > len(t.prefixes[j].prefix) })
 	return nil
+}
+
+func (t *locationTable) addSlashed(l *location) {
+	path, ok := strings.CutSuffix(l.prefix, "/")
+	if l.pass == nil || !ok {
+		return
+	}
+	if t.slashed == nil {
+		t.slashed = map[string]*location{}
+	}
+	t.slashed[path] = l
 }
 
 func (t *locationTable) prefixed(prefix string) *location {

@@ -3,6 +3,7 @@ package proxy
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"strings"
 
 	"paddock/internal/value"
@@ -123,19 +124,32 @@ func parsePass(text string) (*pass, error) {
 	if path, ok := strings.CutPrefix(rest, "unix:"); ok {
 		path, uri, has := strings.Cut(path, ":")
 		p := &pass{name: "unix:" + path, host: "localhost", uri: uri, hasURI: has && uri != ""}
-		return p, nil
+		return p, p.checkURI()
 	}
 	host, uri := rest, ""
 	if i := strings.IndexByte(rest, '/'); i >= 0 {
 		host, uri = rest[:i], rest[i:]
 	}
-	return &pass{name: host, host: host, uri: uri, hasURI: uri != ""}, nil
+	p := &pass{name: host, host: host, uri: uri, hasURI: uri != ""}
+	return p, p.checkURI()
+}
+
+// checkURI refuses what would not be a target on the request line of the app.
+func (p *pass) checkURI() error {
+	if p.hasURI && (p.uri[0] != '/' || strings.ContainsFunc(p.uri, notInTarget)) {
+		return fmt.Errorf("the URI %q: expected a path such as %q, without blanks, controls and bytes from 0x7f", p.uri, "/path/")
+	}
+	return nil
 }
 
 // bindPass checks that the name is known, or makes an upstream of an address.
 func (c *compiler) bindPass(p *pass) error {
 	if c.out.groups[p.name] != nil {
 		return nil
+	}
+	if _, err := netip.ParseAddr(p.name); err == nil {
+		p.name += ":80" // nginx: proxy_pass
+		return c.bindPass(p)
 	}
 	if !strings.ContainsAny(p.name, ":") {
 		return fmt.Errorf("unknown app or upstream %q; known are %s", p.name, list(maps.Keys(c.out.groups)))

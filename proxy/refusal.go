@@ -28,17 +28,16 @@ func (r *refusal) Unwrap() error { return r.cause }
 const statusClientGone = 499 // nginx: the client closed the connection
 
 var (
-	errCloseSilently = &refusal{status: statusCloseSilently, silent: true}
-	errClientGone    = &refusal{status: statusClientGone, silent: true}
-	errClientCut     = &refusal{status: 400, silent: true} // left inside its own request
-	errSlowClient    = &refusal{status: 408, silent: true}
-	errTooLarge      = &refusal{status: 413}
-	errBadBody       = &refusal{status: 400}
-	errQueueFull     = &refusal{status: 503, retryAfter: retryAfterBusy}
-	errQueueTimeout  = &refusal{status: 503, retryAfter: retryAfterBusy}
-	errNotFound      = &refusal{status: 404}
-	errInternal      = &refusal{status: 500}
-	errShort         = &refusal{status: 502, silent: true} // the answer broke off after its head went out
+	errClientGone   = &refusal{status: statusClientGone, silent: true}
+	errClientCut    = &refusal{status: 400, silent: true} // left inside its own request
+	errSlowClient   = &refusal{status: 408, silent: true}
+	errTooLarge     = &refusal{status: 413}
+	errBadBody      = &refusal{status: 400}
+	errQueueFull    = &refusal{status: 503, retryAfter: retryAfterBusy}
+	errQueueTimeout = &refusal{status: 503, retryAfter: retryAfterBusy}
+	errNotFound     = &refusal{status: 404}
+	errInternal     = &refusal{status: 500}
+	errShort        = &refusal{status: 502, silent: true} // the answer broke off after its head went out
 )
 
 // badGateway and gatewayTimeout say that the app failed: 502 and 504.

@@ -18,10 +18,15 @@ type answer struct {
 	slash    bool // a redirect to the same path with a slash at its end
 }
 
+// Codes that `return` may answer with. nginx takes 0 to 199 too, but no client
+// takes them for the end of its request.
 const (
-	statusCloseSilently = 444 // nginx: close the connection without an answer
-	maxReturnCode       = 999
+	minReturnCode = 200
+	maxReturnCode = 999
 )
+
+// isSilent reports whether nginx closes the connection without an answer.
+func isSilent(status int) bool { return status == 408 || status == 444 || status == statusClientGone }
 
 var errReturnForm = errors.New(`expected "code", "code text", "code URL" or "URL", as in "301 https://$host$request_uri"`)
 
@@ -32,8 +37,11 @@ func compileReturn(text string) (*answer, error) {
 		first, rest = "302", text
 	}
 	code, err := strconv.Atoi(first)
-	if err != nil || code < 0 || code > maxReturnCode {
+	if err != nil {
 		return nil, fmt.Errorf("%q: %w", text, errReturnForm)
+	}
+	if code < minReturnCode || code > maxReturnCode {
+		return nil, fmt.Errorf("%q: expected a code of %d to %d", text, minReturnCode, maxReturnCode)
 	}
 	a := &answer{status: code, redirect: isRedirect(code)}
 	word, given, err := oneWord(rest)
@@ -108,8 +116,8 @@ func unescape(c byte) byte {
 
 // giveReturn answers by the location's `return`.
 func (x *exchange) giveReturn(a *answer) error {
-	if a.status == statusCloseSilently {
-		return errCloseSilently
+	if a.text == nil && isSilent(a.status) {
+		return &refusal{status: a.status, silent: true}
 	}
 	if err := x.skipBody(); err != nil {
 		return err

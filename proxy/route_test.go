@@ -37,12 +37,12 @@ func TestServerNameIsFoundInNginxOrder(t *testing.T) {
 }
 
 func TestLocationIsFoundInNginxOrder(t *testing.T) {
-	patterns := []string{"/", "/a/", "/a/b", "= /a/b", "^~ /static/", `~ \.php$`, `~* \.JPG$`, "= /", "/p", "/proxied/"}
+	patterns := []string{"/", "/a/", "/a/b", "= /a/b", "^~ /static/", `~ \.php$`, `~* \.JPG$`, "= /", "/p", "/proxied/", "= /one/"}
 	var table locationTable
 	places := map[*location]string{}
 	for _, p := range patterns {
 		l := &location{}
-		if p == "/proxied/" {
+		if p == "/proxied/" || p == "= /one/" {
 			l.pass = &pass{}
 		}
 		must(t, table.add(p, l))
@@ -63,6 +63,9 @@ func TestLocationIsFoundInNginxOrder(t *testing.T) {
 		{"/x.jpg", `~* \.JPG$`, false},
 		{"/proxied", "/proxied/", true},
 		{"/proxied/x", "/proxied/", false},
+		{"/one", "= /one/", true},
+		{"/one/", "= /one/", false},
+		{"/one/x", "/", false},
 	}
 	for _, c := range cases {
 		got, redirect := table.find([]byte(c.path))
@@ -89,6 +92,7 @@ func TestReturnAnswersAsNginxDoes(t *testing.T) {
 		{`200 "hi $uri"`, "/t", "200 OK", "Content-Type: text/plain\nContent-Length: 5\n", "hi /t"},
 		{"200", "/", "200 OK", "Content-Type: text/plain\nContent-Length: 0\n", ""},
 		{"204", "/", "204 No Content", "", ""},
+		{"418", "/", "418 ", "Content-Length: 0\n", ""},
 		{"404 nope", "/", "404 Not Found", "Content-Type: text/plain\nContent-Length: 4\n", "nope"},
 		{"404", "/", "404 Not Found", "Content-Type: text/html\nContent-Length: 148\n", page("404 Not Found")},
 		{"307 https://$host$request_uri", "/x?y", "307 Temporary Redirect", "Content-Type: text/html\nContent-Length: 166\nLocation: https://h.test/x?y\n", page("307 Temporary Redirect")},
@@ -110,12 +114,14 @@ func TestReturnAnswersAsNginxDoes(t *testing.T) {
 	}
 }
 
-func TestReturn444ClosesWithoutAnAnswer(t *testing.T) {
-	r := newRig(t, returning("444"))
-	if got, broken := r.raw("GET / HTTP/1.1\r\nHost: a\r\n\r\n"); got != "" || broken {
-		t.Errorf("got %q, broken %v", got, broken)
+func TestReturnOfSomeCodesClosesWithoutAnAnswer(t *testing.T) {
+	for _, code := range []string{"408", "444", "499"} {
+		r := newRig(t, returning(code))
+		if got, broken := r.raw("GET / HTTP/1.1\r\nHost: a\r\n\r\n"); got != "" || broken {
+			t.Errorf("%s: got %q, broken %v", code, got, broken)
+		}
+		wantLines(t, r, `"GET / HTTP/1.1" `+code+` 0 "-" "-" `)
 	}
-	wantLines(t, r, `"GET / HTTP/1.1" 444 0 "-" "-" `)
 }
 
 func TestReturnSkipsABodyAndKeepsTheConnection(t *testing.T) {

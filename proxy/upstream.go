@@ -183,13 +183,15 @@ func (g *generation) empty() {
 	}
 }
 
-// drop ends an upstream that no configuration has any more: who waits is refused,
-// requests under way finish.
+// drop ends an upstream that no configuration has any more. Requests under way
+// finish, those in the queue too: but for an app's, which will be stopped.
 func (u *upstream) drop() {
 	q := &u.queue
 	q.mu.Lock()
-	q.phase = phaseDown
-	q.flush()
+	if u.app {
+		q.phase = phaseDown
+		q.flush()
+	}
 	last := q.current
 	q.mu.Unlock()
 	last.closeBut(nil)

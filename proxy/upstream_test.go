@@ -233,3 +233,55 @@ func TestAnswerStreamsAsItComes(t *testing.T) {
 		t.Errorf("end %q", rest)
 	}
 }
+
+func TestClientThatLeavesAReusedConnectionIs499(t *testing.T) {
+	arrived, ended := make(chan struct{}), make(chan struct{})
+	_, addr := tcpBackend(t, func(c net.Conn, q request) bool {
+		if q.target() == "/wait" {
+			close(arrived)
+			io.Copy(io.Discard, c)
+			close(ended)
+			return false
+		}
+		io.WriteString(c, ok("warm"))
+		return true
+	})
+	r := newRig(t, toUpstream(8, addr))
+	r.get("/warm")
+	c := r.dial()
+	io.WriteString(c, "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
+	receive(t, arrived, "the app has the request")
+	c.Close()
+	receive(t, ended, "the app's connection is closed")
+	wantLines(t, r,
+		fmt.Sprintf(`"GET /warm HTTP/1.1" 200 4 "%s" "200" OK`, addr),
+		fmt.Sprintf(`"GET /wait HTTP/1.1" 499 0 "%s" "-" `, addr))
+}
+
+// A request in the queue was accepted; a reload that has its upstream no more is
+// no reason to refuse it.
+func TestRequestsWaitingForARemovedUpstreamAreServed(t *testing.T) {
+	arrived, release := make(chan string, 2), make(chan struct{})
+	_, addr := tcpBackend(t, holding("", arrived, release))
+	_, other := tcpBackend(t, answers(ok("other")))
+	r := newRig(t, func(c *Config) {
+		toUpstream(8, addr)(c)
+		u := c.Upstreams["up"]
+		u.MaxConns = 1
+		c.Upstreams["up"] = u
+	})
+	first, second := r.dial(), r.dial()
+	io.WriteString(first, "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n")
+	receive(t, arrived, "the first request")
+	io.WriteString(second, "GET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
+	r.waitFor("the second waits", func(s Stats) bool { return s.Upstreams["up"].Queued == 1 })
+	r.cfg.Upstreams = nil
+	r.cfg.Servers[0].Location = []Location{{Path: "/", ProxyPass: "http://" + other}}
+	must(t, r.configure())
+	close(release)
+	for i, c := range []net.Conn{first, second} {
+		if status, _ := readAnswer(t, bufio.NewReader(c), "GET"); status != 200 {
+			t.Errorf("request %d: %d, want 200", i+1, status)
+		}
+	}
+}

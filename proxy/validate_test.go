@@ -31,6 +31,7 @@ func validConfig(t *testing.T) Config {
 			{Listen: listenOn(t, "80", "81"), ServerName: value.Strings{"b.test"}, Location: []Location{
 				{Path: "/", ProxyPass: "http://up"},
 				{Path: "/d/", ProxyPass: "http://localhost:8000/x"},
+				{Path: "/port80/", ProxyPass: "http://127.0.0.1/x"},
 				{Path: "/u/", ProxyPass: "http://unix:/run/y.sock:/z"},
 			}},
 		},
@@ -55,7 +56,8 @@ func TestEachProblemNamesItsKeyAndWhatWasExpected(t *testing.T) {
 	}{
 		{func(c *Config) { c.Servers[0].App = "nope" }, "server[0].app", `unknown app "nope"; known are web`},
 		{func(c *Config) { c.Servers[0].App = "" }, "server[0]", "no location, app or return: nothing to serve"},
-		{func(c *Config) { c.Servers[0].Listen = nil }, "server[0]", "no listen address"},
+		{func(c *Config) { c.Servers[0].Listen = nil }, "server[0].listen", "no listen address"},
+		{func(c *Config) { c.Servers[0].Listen = listenOn(t, "80", "0.0.0.0:80") }, "server[0].listen", "twice"},
 		{func(c *Config) { c.Servers[0].ServerName = value.Strings{"b.test"} }, "server[1].server_name", "another server"},
 		{func(c *Config) { c.Servers[0].ServerName = value.Strings{"~(?<=x)y"} }, "server[0].server_name", "RE2"},
 		{func(c *Config) {
@@ -65,12 +67,15 @@ func TestEachProblemNamesItsKeyAndWhatWasExpected(t *testing.T) {
 		{func(c *Config) { c.Servers[1].Location[0].ProxyPass = "http://nope" }, "server[1].location[0].proxy_pass", "known are up, web"},
 		{func(c *Config) { c.Servers[1].Location[0].ProxyPass = "up" }, "server[1].location[0].proxy_pass", `expected "http://NAME"`},
 		{func(c *Config) { c.Servers[1].Location[1].ProxyPass = "http://h:99999" }, "server[1].location[1].proxy_pass", "port from 1 to 65535"},
+		{func(c *Config) { c.Servers[1].Location[1].ProxyPass = "http://unix:/s:uri" }, "server[1].location[1].proxy_pass", `the URI "uri"`},
+		{func(c *Config) { c.Servers[1].Location[1].ProxyPass = "http://up/\x01" }, "server[1].location[1].proxy_pass", "the URI"},
 		{func(c *Config) { c.Servers[1].Location[1].Path = "~ ^/d" }, "server[1].location[1].proxy_pass", "regular expression passes no URI"},
 		{func(c *Config) { c.Servers[1].Location[1].Path = "/" }, "server[1].location[1].path", "twice"},
 		{func(c *Config) { c.Servers[1].Location[1].ProxyPass = "" }, "server[1].location[1]", "no proxy_pass or return"},
 		{func(c *Config) { c.Servers[1].Location[1].Return = "200" }, "server[1].location[1]", "one of them"},
 		{func(c *Config) { c.Servers[0].Return = "301" }, "server[0].return", "a redirect needs a URL"},
 		{func(c *Config) { c.Servers[0].Return = "200 two words" }, "server[0].return", "quotes"},
+		{func(c *Config) { c.Servers[0].Return = "100" }, "server[0].return", "200 to 999"},
 		{func(c *Config) { c.Servers[0].Return = "200 $nope" }, "server[0].return", "nope"},
 		{func(c *Config) { c.Servers[0].KeepaliveRequests = &negative }, "server[0].keepalive_requests", "expected 1 or more"},
 		{func(c *Config) { c.Servers[1].Location[0].ProxyReadTimeout = &zero }, "server[1].location[0].proxy_read_timeout", "above 0"},

@@ -82,6 +82,15 @@ type AppSnapshot struct {
 	LastErr    string // of the last deploy, "" when it went well
 	Dropped    uint64 // bytes of output that were not written
 	Restarting bool
+	Others     []Survivor // the processes of Deploying and Retiring
+}
+
+// survivors are what to note of the app for the keeper after this one.
+func (s AppSnapshot) survivors() []Survivor {
+	if s.Process.PID == 0 {
+		return s.Others
+	}
+	return append([]Survivor{s.Process.Survivor()}, s.Others...)
 }
 
 type appOperation int

@@ -118,15 +118,15 @@ func (m *Manager) remove(mb *member, applied *Applied) {
 	gone := make(chan struct{})
 	m.mu.Lock()
 	delete(m.members, mb.name)
-	m.leaving[mb.name] = gone
+	m.leaving[mb.name] = leaver{mb, gone}
 	m.mu.Unlock()
 	applied.work.Add(1)
 	m.work.Go(func() {
 		defer applied.work.Done()
-		applied.failed(mb.stop(context.Background()))
+		applied.failed(mb.stop(m.hurry))
 		mb.close()
 		m.mu.Lock()
-		if m.leaving[mb.name] == gone {
+		if m.leaving[mb.name].gone == gone {
 			delete(m.leaving, mb.name)
 		}
 		m.mu.Unlock()
@@ -183,7 +183,7 @@ func (m *Manager) changeOrAdd(set Set, applied *Applied) {
 // is being removed is waited for: two must not run at once.
 func (m *Manager) add(w wanted) error {
 	m.mu.Lock()
-	gone := m.leaving[w.name]
+	gone := m.leaving[w.name].gone
 	m.mu.Unlock()
 	if gone != nil {
 		<-gone

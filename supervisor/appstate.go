@@ -19,6 +19,11 @@ func (a *app) publish() {
 	if a.old != nil {
 		s.Retiring = a.old.number
 	}
+	for _, g := range a.generations() {
+		if other := g.process.Snapshot(); g != a.live && other.PID != 0 {
+			s.Others = append(s.Others, other.Survivor())
+		}
+	}
 	s.Front = a.frontState(s.Process)
 	news := a.shown.p.Load() == nil || a.shown.get().Front != s.Front
 	a.shown.set(s)

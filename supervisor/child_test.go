@@ -160,6 +160,20 @@ func TestRedirectStderrSharesOnePipe(t *testing.T) {
 	}
 }
 
+// The proxy: its access lines go to the terminal, its log to the daemon's.
+func TestInheritedOutputMayHaveAnErrorLogOfItsOwn(t *testing.T) {
+	spec := helperSpec("write", "0")
+	spec.Inherit = true
+	var path string
+	spec.Stderr, path = memory(t)
+	p := runReal(t, spec)
+	p.await(t, "the exit", down)
+	spec.Stderr.Close()
+	if got, _ := os.ReadFile(path); string(got) != "to stderr, no newline" {
+		t.Errorf("log: %q", got)
+	}
+}
+
 func TestChildGetsItsDescriptorsAndNoOthers(t *testing.T) {
 	extra, err := os.Open("/dev/zero")
 	if err != nil {

@@ -112,7 +112,8 @@ func (m *Manager) Shutdown(ctx context.Context) error {
 	m.mu.Lock()
 	m.closed = true
 	m.mu.Unlock()
-	m.apply.Lock() // an Apply under way has started what it was to start
+	defer context.AfterFunc(ctx, m.kill)() // what an Apply has removed too
+	m.apply.Lock()                         // an Apply under way has started what it was to start
 	defer m.apply.Unlock()
 	order := m.list()
 	slices.Reverse(order)
@@ -211,14 +212,12 @@ func (m *Manager) status(mb *member) Status {
 }
 
 // Survivors returns what to note for the keeper after this one; note it again when
-// Options.Changed is called. Generations being deployed or drained are found by
-// their marker.
+// Options.Changed is called. All generations are in it: the marker of a process that
+// sets its title (setproctitle) may be overwritten.
 func (m *Manager) Survivors() Survivors {
 	s := Survivors{Instance: m.opts.System.Instance}
-	for _, mb := range m.list() {
-		if snap := mb.snapshot(); snap.PID != 0 {
-			s.Processes = append(s.Processes, snap.Survivor())
-		}
+	for _, mb := range append(m.list(), m.listLeaving()...) {
+		s.Processes = append(s.Processes, mb.survivors()...)
 	}
 	return s
 }

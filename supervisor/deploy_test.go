@@ -125,6 +125,36 @@ func TestDeploySwitchesDrainsAndStopsTheOld(t *testing.T) {
 	})
 }
 
+func TestEveryGenerationIsNotedForTheNextKeeper(t *testing.T) {
+	noted := func(s *stage) (generations []int) {
+		for _, p := range s.Survivors().Processes {
+			generations = append(generations, p.Generation)
+		}
+		return generations
+	}
+	onStage(t, func(t *testing.T, s *stage) {
+		s.web(t, testApp())
+		release := make(chan struct{})
+		s.front.probe = func(context.Context, int) error { <-release; return nil }
+		s.front.drain = never
+		answer := s.deploy()
+		equal(t, "while the new one starts", noted(s), []int{1, 2})
+		close(release)
+		synctest.Wait()
+		waits(t, answer)
+		equal(t, "while the old one drains", noted(s), []int{2, 1})
+		after(testApp().drainLimit())
+		if err := answered(t, answer); err != nil {
+			t.Error(err)
+		}
+		equal(t, "at the end", noted(s), []int{2})
+		s.host.child(1).ignoresTerm()
+		s.front.drain = nil
+		s.set(t, Set{})
+		equal(t, "removed, not yet stopped", noted(s), []int{2})
+	})
+}
+
 func TestDrainIsBounded(t *testing.T) {
 	onStage(t, func(t *testing.T, s *stage) {
 		s.web(t, testApp())
@@ -437,6 +467,30 @@ func TestShutdownKillsWhenItsTimeIsOver(t *testing.T) {
 		defer cancel()
 		if err := s.Shutdown(ctx); err != nil {
 			t.Error(err)
+		}
+		equal(t, "signals", s.host.child(0).got(), []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL})
+	})
+}
+
+// A second Ctrl-C must not wait for what a reload has taken out of the configuration.
+func TestShutdownKillsWhatWasRemovedWhenItsTimeIsOver(t *testing.T) {
+	onStage(t, func(t *testing.T, s *stage) {
+		spec := testApp()
+		spec.Stopwaitsecs = 3600
+		s.web(t, spec)
+		s.host.child(0).ignoresTerm()
+		removed := s.set(t, Set{})
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		began := time.Now()
+		if err := s.Shutdown(ctx); err != nil {
+			t.Error(err)
+		}
+		if err := removed.Wait(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took > 6*time.Second {
+			t.Errorf("took %v; expected 5s", took)
 		}
 		equal(t, "signals", s.host.child(0).got(), []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL})
 	})

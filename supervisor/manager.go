@@ -19,12 +19,14 @@ type Manager struct {
 	opts  Options
 	sinks *sinks
 
-	apply sync.Mutex     // one Apply at a time
-	work  sync.WaitGroup // what goes on after an Apply has returned
+	apply sync.Mutex         // one Apply at a time
+	work  sync.WaitGroup     // what goes on after an Apply has returned
+	hurry context.Context    // of the stops among it: its end kills
+	kill  context.CancelFunc // ends hurry
 
 	mu      sync.Mutex
 	members map[string]*member
-	leaving map[string]chan struct{} // removed, not yet stopped; closed when it has
+	leaving map[string]leaver // removed, not yet stopped
 	closed  bool
 }
 
@@ -64,6 +66,12 @@ type member struct {
 	release func() // of its sinks
 }
 
+// leaver is a member that is being removed.
+type leaver struct {
+	*member
+	gone chan struct{} // closed when it has stopped
+}
+
 // Errors of requests by name.
 var (
 	ErrNoSuchName = errors.New("no such process")      // BAD_NAME
@@ -79,10 +87,12 @@ func New(opts Options) *Manager {
 	if opts.host.spawn == nil {
 		opts.host = opts.System.host()
 	}
-	return &Manager{
+	m := &Manager{
 		opts: opts, sinks: &sinks{dir: opts.LogDir},
-		members: make(map[string]*member), leaving: make(map[string]chan struct{}),
+		members: make(map[string]*member), leaving: make(map[string]leaver),
 	}
+	m.hurry, m.kill = context.WithCancel(context.Background())
+	return m
 }
 
 func (m *Manager) newMember(name string, app *AppSpec, prog Program) (*member, error) {
@@ -182,6 +192,16 @@ func (mb *member) snapshot() Snapshot {
 	return mb.process.Snapshot()
 }
 
+func (mb *member) survivors() []Survivor {
+	if mb.app != nil {
+		return mb.app.shown.get().survivors()
+	}
+	if s := mb.process.Snapshot(); s.PID != 0 {
+		return []Survivor{s.Survivor()}
+	}
+	return nil
+}
+
 // find returns a member by name.
 func (m *Manager) find(name string) (*member, error) {
 	m.mu.Lock()
@@ -203,6 +223,17 @@ func (m *Manager) list() []*member {
 	return slices.SortedFunc(maps.Values(m.members), func(a, b *member) int {
 		return cmp.Or(cmp.Compare(a.program.Priority, b.program.Priority), cmp.Compare(a.name, b.name))
 	})
+}
+
+// listLeaving returns what is being removed, sorted by name.
+func (m *Manager) listLeaving() []*member {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []*member
+	for _, name := range slices.Sorted(maps.Keys(m.leaving)) {
+		all = append(all, m.leaving[name].member)
+	}
+	return all
 }
 
 // Reopen has every log file opened anew, as after a rename by logrotate.

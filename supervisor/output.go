@@ -47,6 +47,14 @@ func openOutput(spec Spec) (*output, error) {
 	}
 	if spec.Inherit {
 		o.out, o.err = os.Stdout, os.Stderr
+		if spec.Stderr == nil {
+			return o, nil
+		}
+		if o.err, err = o.channel(true, spec.Stderr); err != nil {
+			o.err = nil
+			o.abandon()
+			return nil, err
+		}
 		return o, nil
 	}
 	if o.out, err = o.channel(false, spec.Stdout); err != nil {

@@ -39,7 +39,8 @@ type Spec struct {
 	// ListenFDs tells how many of the extra files are listening sockets, to be
 	// announced by LISTEN_FDS.
 	ListenFDs int
-	// Inherit gives the child the keeper's own standard output and error.
+	// Inherit gives the child the keeper's own standard output, and its standard error
+	// unless Stderr is set.
 	Inherit bool
 	// Stdout and Stderr take the output. nil: it is read and thrown away, and only
 	// its last lines are kept. With redirect_stderr Stderr is not used.

@@ -28,8 +28,9 @@ func (p *program) proxy() *cobra.Command {
 		Args:   arguments(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			// The end of the link says when to stop, and nothing else: a signal to
-			// the whole group must not cut requests that the keeper lets finish.
-			signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGPIPE)
+			// the whole group must not cut requests that the keeper lets finish. TTOU
+			// would stop it at its first line on a terminal with `stty tostop`.
+			signal.Ignore(syscall.SIGTTOU, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGPIPE)
 			log, err := keeper.NewLog(os.Stderr, level, format)
 			if err != nil {
 				return usageError{err}

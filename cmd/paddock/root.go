@@ -90,7 +90,7 @@ func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
-// load reads and checks the configuration, and prints its warnings.
+// load finds, reads and checks the configuration.
 func (p *program) load() (*config.Config, error) {
 	path, err := config.Find(p.config)
 	if err != nil {

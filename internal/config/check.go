@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"paddock/accesslog"
 	"paddock/internal/value"
 	"paddock/supervisor"
 )
@@ -17,8 +18,10 @@ const maxNameLength = 64
 // section or a look at the machine. The order of problems does not matter.
 func (c *Config) check(h *host, problems *value.Problems) {
 	c.Paddock.check(h, problems)
-	c.Log.check(problems)
+	c.Log.check(h, problems)
 	c.checkNames(problems)
+	c.checkSocketPaths(problems)
+	c.checkListens(problems)
 	for name, app := range c.Apps {
 		at := value.Join("app", name)
 		app.Supervised.Validate(at, problems)
@@ -28,6 +31,13 @@ func (c *Config) check(h *host, problems *value.Problems) {
 		at := value.Join("program", name)
 		program.Validate(at, problems)
 		checkProgram(h, c.Paddock.LogDir, at, program, problems)
+	}
+	for i, server := range c.Servers {
+		at := value.Index("server", i)
+		checkAccessLog(h, c.Paddock.LogDir, at, server.AccessLog, problems)
+		for j, location := range server.Location {
+			checkAccessLog(h, c.Paddock.LogDir, value.Index(value.Join(at, "location"), j), location.AccessLog, problems)
+		}
 	}
 	served := c.ProxyConfig()
 	served.Validate(problems)
@@ -47,7 +57,10 @@ func (p *Paddock) check(h *host, problems *value.Problems) {
 	}
 }
 
-func (l *Log) check(problems *value.Problems) {
+func (l *Log) check(h *host, problems *value.Problems) {
+	if filepath.IsAbs(l.Path) { // opened before log_dir is made
+		checkParent(h, "log.path", l.Path, problems)
+	}
 	checkChoice("log.level", l.Level, []string{"debug", "info", "warn", "error"}, problems)
 	checkChoice("log.format", l.Format, []string{"console", "json"}, problems)
 }
@@ -116,6 +129,12 @@ func checkLogfile(h *host, logDir, at, path string, problems *value.Problems) {
 		problems.Addf(at, "syslog is not written to; expected AUTO, NONE, stdout, stderr or a path")
 	case filepath.IsAbs(path) && filepath.Dir(path) != logDir:
 		checkParent(h, at, path, problems)
+	}
+}
+
+func checkAccessLog(h *host, logDir, at string, s *accesslog.Setting, problems *value.Problems) {
+	if s != nil && filepath.IsAbs(s.Path) && filepath.Dir(s.Path) != logDir {
+		checkParent(h, value.Join(at, "access_log"), s.Path, problems)
 	}
 }
 

@@ -20,7 +20,7 @@ server = ["unix:/run/x.sock", "127.0.0.1:81"]
 [log_format]
 mine = { escape = "json", format = "$status" }
 [[server]]
-listen = ["127.0.0.1:8080 default_server backlog=7", "[::]:8081", "unix:/run/y.sock"]
+listen = ["127.0.0.1:8080 default_server backlog=7", "[::]:8081", "unix:/run/y.sock", "unix:z.sock backlog=9"]
 server_name = ["a.test", "*.b.test"]
 access_log = { path = "x.log", format = "mine" }
 client_max_body_size = "2m"

@@ -7,10 +7,31 @@ import (
 	"strings"
 
 	"paddock/internal/value"
+	"paddock/supervisor"
 )
 
 // controlName is the control socket's name in run_dir.
 const controlName = "control.sock"
+
+// maxSocketPath is what the kernel takes of a unix socket's path (sun_path less
+// its NUL).
+const maxSocketPath = 107
+
+// lastGeneration stands for every generation that an app may reach.
+const lastGeneration = 1_000_000
+
+// checkSocketPaths wants a run_dir that leaves room for the sockets in it.
+func (c *Config) checkSocketPaths(problems *value.Problems) {
+	longest := controlName
+	for _, name := range sortedKeys(c.Apps) {
+		if s := filepath.Join("app", supervisor.SocketName(name, lastGeneration)); len(s) > len(longest) {
+			longest = s
+		}
+	}
+	if n := len(filepath.Join(c.Paddock.RunDir, longest)); n > maxSocketPath {
+		problems.Addf("paddock.run_dir", "the path of a socket there, %s, has %d bytes; expected at most %d: choose a shorter run_dir", longest, n, maxSocketPath)
+	}
+}
 
 // ControlSocket returns the path of the control socket.
 func (c *Config) ControlSocket() string { return filepath.Join(c.Paddock.RunDir, controlName) }

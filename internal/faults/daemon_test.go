@@ -136,12 +136,23 @@ func (d *daemon) run(env ...string) {
 
 // watch collects the process and stops it when the test ends.
 func (d *daemon) watch() {
+	none := make(chan struct{})
+	close(none)
+	d.watchOutput(none)
+}
+
+// watchOutput is watch for a process whose output is complete when shown is closed.
+func (d *daemon) watchOutput(shown <-chan struct{}) {
 	cmd, exit, log := d.cmd, make(chan struct{}), d.log
 	d.exit = exit
 	// A survivor of a killed keeper holds the pipe: do not wait for its end.
 	cmd.WaitDelay = time.Second
 	go func() {
 		cmd.Wait()
+		select {
+		case <-shown:
+		case <-time.After(cmd.WaitDelay):
+		}
 		log.end()
 		close(exit)
 	}()
@@ -277,7 +288,7 @@ func children(pid int) []int {
 	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	for _, f := range files {
 		text, _ := os.ReadFile(f)
-		for _, w := range strings.Fields(string(text)) {
+		for w := range strings.FieldsSeq(string(text)) {
 			n, _ := strconv.Atoi(w)
 			out = append(out, n)
 		}

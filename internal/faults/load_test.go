@@ -18,7 +18,7 @@ import (
 )
 
 // load sends requests to addr until it is stopped, some on kept-alive connections,
-// some each on a connection of its own, a fifth of them POSTs. Nothing is sent
+// some each on a connection of its own, a fifth of them POSTs, a tenth with a streamed answer. Nothing is sent
 // twice: a reset on a reused connection counts, as a POST client would feel it.
 // A request fails when it cannot connect, is reset, gets a 5xx, a short or wrong
 // body, or takes over limit.
@@ -151,7 +151,11 @@ func (l *load) exchange(c *client, n int) (*client, error) {
 	c.SetDeadline(time.Now().Add(l.limit))
 	path := "/load/" + strconv.Itoa(n)
 	want, request := path, "GET "+path+" HTTP/1.1\r\nHost: a.test\r\n"+l.header+"\r\n"
-	if n%5 == 0 {
+	switch {
+	case n%10 == 1:
+		want = strings.Repeat("x", 16*4096)
+		request = "GET " + path + "/long HTTP/1.1\r\nHost: a.test\r\n" + l.header + "\r\n"
+	case n%5 == 0:
 		want = strconv.Itoa(bodySize)
 		request = "POST " + path + " HTTP/1.1\r\nHost: a.test\r\n" + l.header + "Content-Length: " + want + "\r\n\r\n" + strings.Repeat("x", bodySize)
 	}
@@ -266,7 +270,7 @@ func (c *client) answer(method string) (reply, error) {
 		return a, fmt.Errorf("no status line: %q", a.head)
 	}
 	switch {
-	case method == "HEAD" || a.status == 204 || a.status == 304:
+	case method == "HEAD" || a.status < 200 || a.status == 204 || a.status == 304:
 	case chunked:
 		return a, c.chunks(&a)
 	case length >= 0:

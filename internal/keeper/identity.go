@@ -3,8 +3,8 @@ package keeper
 import (
 	"fmt"
 	"os"
-	"os/user"
-	"strconv"
+
+	"paddock/supervisor"
 )
 
 // identity is the user that the proxy runs as. Without root there is no choice.
@@ -13,22 +13,15 @@ type identity struct {
 	uid, gid int
 }
 
-// proxyIdentity looks up the proxy's user. The empty name is the keeper's own.
+// proxyIdentity looks up the proxy's user, by name or number. The empty name is the
+// keeper's own.
 func proxyIdentity(name string) (identity, error) {
 	if os.Geteuid() != 0 || name == "" {
 		return identity{uid: os.Geteuid(), gid: os.Getegid()}, nil
 	}
-	u, err := user.Lookup(name)
+	uid, gid, _, err := supervisor.AccountIDs(name)
 	if err != nil {
 		return identity{}, fmt.Errorf("paddock.user: %w", err)
-	}
-	uid, err := strconv.Atoi(u.Uid)
-	if err != nil {
-		return identity{}, err
-	}
-	gid, err := strconv.Atoi(u.Gid)
-	if err != nil {
-		return identity{}, err
 	}
 	return identity{name: name, uid: uid, gid: gid}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"os"
 	"os/signal"
 	"sync"
@@ -41,23 +42,28 @@ type Keeper struct {
 	poke       chan struct{} // what runs may have changed
 
 	logFile *os.File // of the daemon's own log; nil: standard error
-	record  *recordFile
-	folders *folders
-	reaper  *supervisor.Reaper
-	system  *supervisor.System
-	front   *front
-	proxy   *proxyProcess
-	control *control.Server
-	notify  *notifier
-	pidFile pidFile
+	// proxyLog takes the proxy's lines to the same file; nil: they go to standard error.
+	// They come through a pipe, so that a reopen needs nothing of the proxy, and the
+	// trace of one that panics is there too.
+	proxyLog *supervisor.Sink
+	record   *recordFile
+	folders  *folders
+	reaper   *supervisor.Reaper
+	system   *supervisor.System
+	front    *front
+	control  *control.Server
+	notify   *notifier
+	pidFile  pidFile
 
 	changing sync.Mutex // one start, reload, reopen or stop at a time; guards what follows
+	live     bool       // between the end of start and the begin of stop
 	config   *config.Config
 	sockets  *listenerSet
 	logs     *accessLogs
 	serial   int
 
 	mu      sync.Mutex          // guards what follows
+	proxy   *proxyProcess       // nil until it is started; written by start alone, which needs no lock to read it
 	manager *supervisor.Manager // nil until the proxy serves
 	shown   *config.Config      // what runs, for status
 	reload  control.LastReload
@@ -73,7 +79,15 @@ func Run(c *config.Config, o Options) error {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 	defer signal.Stop(signals)
-	if err := k.start(); err != nil {
+	told, heard := signal.NotifyContext(k.ctx, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
+	err := k.start(told)
+	heard() // serve finds a signal that came just now in signals
+	switch {
+	case errors.Is(err, errToldToStop):
+		k.log.Info("stopping", zap.Error(err))
+		k.notify.stopping()
+		return k.close()
+	case err != nil:
 		return errors.Join(err, k.close())
 	}
 	k.summary()
@@ -136,6 +150,10 @@ func (k *Keeper) stop(s os.Signal, signals <-chan os.Signal) {
 	})
 	k.changing.Lock()
 	defer k.changing.Unlock()
+	k.live = false
+	// The proxy's copies go with its first step: what comes later is refused, instead
+	// of waiting in a queue that nobody accepts from any more.
+	k.sockets.close()
 	k.stopAll(ctx)
 	k.log.Info("stopped")
 }
@@ -157,9 +175,18 @@ func (k *Keeper) stopAll(ctx context.Context) {
 	}
 }
 
+// errNotLive refuses a change while the daemon starts or stops.
+var errNotLive = &control.Error{Status: http.StatusServiceUnavailable, Text: "paddock is starting or stopping; try again when it serves"}
+
 // Deploy starts a new generation of an app and returns when it serves, or why it does not.
 func (k *Keeper) Deploy(ctx context.Context, name string) error {
-	err := k.manager.Deploy(ctx, name)
+	k.mu.Lock()
+	manager := k.manager
+	k.mu.Unlock()
+	if manager == nil {
+		return errNotLive
+	}
+	err := manager.Deploy(ctx, name)
 	if err != nil {
 		k.log.Error("deploy failed", zap.String("app", name), zap.Error(err))
 	}
@@ -170,29 +197,37 @@ func (k *Keeper) Deploy(ctx context.Context, name string) error {
 func (k *Keeper) Reopen() error {
 	k.changing.Lock()
 	defer k.changing.Unlock()
-	logs, err := openLogs(k.logs.paths)
-	if err != nil {
-		k.log.Error("reopening the logs failed; the old ones are written on", zap.Error(err))
-		return err
+	if !k.live {
+		return errNotLive
 	}
-	err = errors.Join(k.proxy.reopen(logs), k.reopenOwn())
 	k.manager.Reopen()
-	k.logs.close()
-	k.logs = logs
-	if err != nil {
-		k.log.Error("reopening the logs", zap.Error(err))
+	if err := errors.Join(k.reopenOwn(), k.reopenAccess()); err != nil {
+		k.log.Error("reopening the logs failed; the old ones are written on", zap.Error(err))
 		return err
 	}
 	k.log.Info("reopened the logs")
 	return nil
 }
 
+// reopenAccess hands the proxy its logs anew: all of them, or none.
+func (k *Keeper) reopenAccess() error {
+	logs, err := openLogs(k.logs.paths)
+	if err != nil {
+		return err
+	}
+	err = k.proxy.reopen(logs)
+	k.logs.close()
+	k.logs = logs
+	return err
+}
+
 // reopenOwn puts a new file in the place of the daemon's own log, under the same
-// descriptor: the proxy's standard error is the keeper's.
+// descriptor: nobody who logs has to be told.
 func (k *Keeper) reopenOwn() error {
 	if k.logFile == nil {
 		return nil
 	}
+	k.proxyLog.Reopen()
 	f, err := logfile.OpenFile(k.config.Log.Path, logfile.Options{Mode: logMode})
 	if err != nil {
 		return err

@@ -68,17 +68,17 @@ type proxyProcess struct {
 	process *supervisor.Process
 	links   sync.WaitGroup // the goroutines of the links
 	starts  atomic.Int64
+	conn    atomic.Pointer[link.Conn] // of the process that was started last
 
-	mu      sync.Mutex
+	mu      sync.Mutex // held while a configuration is handed over
 	setup   *setup
-	conn    *link.Conn    // of the process that was started last
 	serving chan struct{} // closed when a proxy has taken its first configuration
 	once    sync.Once
 }
 
 // spec is the proxy's process. It ignores every signal but KILL: the end of its link
-// tells it to stop.
-func (p *proxyProcess) spec(o Options, c *config.Config) supervisor.Spec {
+// tells it to stop. Its log goes to stderr; nil: to the keeper's standard error.
+func (p *proxyProcess) spec(o Options, c *config.Config, stderr *supervisor.Sink) supervisor.Spec {
 	prog := supervisor.DefaultProgram()
 	args := []string{"/proc/self/exe", "proxy", "--drain", o.drain().String(), "--log-level", c.Log.Level, "--log-format", c.Log.Format}
 	if o.Terminal != nil {
@@ -91,7 +91,7 @@ func (p *proxyProcess) spec(o Options, c *config.Config) supervisor.Spec {
 	prog.Autorestart = supervisor.RestartAlways
 	prog.Stopwaitsecs = value.Seconds((o.drain() + killMargin) / time.Second)
 	prog.StdoutLogfile, prog.StderrLogfile = supervisor.LogNone, supervisor.LogNone
-	return supervisor.Spec{Program: prog, Name: proxyName, Kind: supervisor.KindProxy, Inherit: true, ExtraFiles: p.connect}
+	return supervisor.Spec{Program: prog, Name: proxyName, Kind: supervisor.KindProxy, Inherit: true, Stderr: stderr, ExtraFiles: p.connect}
 }
 
 // connect makes the link of a process that is about to be spawned.
@@ -100,25 +100,27 @@ func (p *proxyProcess) connect() ([]*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.conn != nil {
-		p.conn.Close() // of a process that has died
+	if old := p.conn.Swap(conn); old != nil {
+		old.Close() // of a process that has died
 	}
-	p.conn = conn
-	p.links.Go(func() { p.serve(conn) })
+	p.links.Go(func() { p.serve(conn, end) })
 	return []*os.File{end}, nil
 }
 
-// serve configures a new process and reads its link until that ends.
-func (p *proxyProcess) serve(conn *link.Conn) {
+// serve configures a new process and reads its link until that ends. end is our copy
+// of the process's end: as long as it is open the link does not end with the process.
+func (p *proxyProcess) serve(conn *link.Conn, end *os.File) {
+	defer end.Close()
 	defer conn.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), configureTimeout)
 	defer cancel()
-	if err := conn.Hello(ctx, p.build); err != nil {
+	if err := conn.Hello(ctx, p.build); errors.Is(err, link.ErrClosed) {
+		return // stopped, or replaced
+	} else if err != nil {
 		p.log.Error("the proxy did not say hello", zap.Error(err))
 		return
 	}
+	end.Close() // the process has its own
 	p.links.Go(func() { p.introduce(ctx, conn) })
 	err := conn.Serve(func(m link.Message, _ []*os.File) { _ = conn.Refuse(m) })
 	p.front.detach(conn)
@@ -153,7 +155,8 @@ func (p *proxyProcess) hand(ctx context.Context, conn *link.Conn, s *setup) erro
 }
 
 // configure makes a new configuration serve, or fails and changes nothing. Without
-// a process at the moment the next one gets it.
+// a process at the moment the next one gets it. One that dies of it, or takes too long
+// to answer, is replaced by one with the old configuration.
 func (p *proxyProcess) configure(s *setup) error {
 	ctx, cancel := context.WithTimeout(context.Background(), configureTimeout)
 	defer cancel()
@@ -165,9 +168,9 @@ func (p *proxyProcess) configure(s *setup) error {
 		switch {
 		case errors.As(err, &refused):
 			return fmt.Errorf("the proxy refused the configuration: %w", err)
-		case err != nil && ctx.Err() != nil:
-			// It may take the configuration yet: only a new process is certain.
-			conn.Close()
+		case err != nil:
+			conn.Close() // it may take the configuration yet: only a new process is certain
+			return fmt.Errorf("the proxy did not take the configuration: %w", err)
 		}
 	}
 	p.setup = s
@@ -197,12 +200,9 @@ func (p *proxyProcess) reopen(logs *accessLogs) error {
 
 // stop lets the process finish what it holds, or not, and waits for its end.
 func (p *proxyProcess) stop(ctx context.Context) {
-	p.mu.Lock()
-	conn := p.conn
-	p.mu.Unlock()
-	// First the process is told not to come back, then to go.
+	// First the process is told not to come back, so that this link is the last, then to go.
 	_ = p.process.BeginStop()
-	if conn != nil {
+	if conn := p.conn.Load(); conn != nil {
 		conn.Close()
 	}
 	_ = p.process.Stop(ctx)

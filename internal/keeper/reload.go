@@ -14,6 +14,9 @@ import (
 func (k *Keeper) Reload() error {
 	k.changing.Lock()
 	defer k.changing.Unlock()
+	if !k.live {
+		return errNotLive
+	}
 	k.notify.reloading()
 	defer k.notify.ready()
 	changed, err := k.reloadLocked()
@@ -54,7 +57,7 @@ func (k *Keeper) reloadLocked() (changed bool, err error) {
 		logs.close()
 		return false, err
 	}
-	return true, nil
+	return true, k.apply(next)
 }
 
 // fixed refuses a change of what is decided when the daemon starts.
@@ -91,7 +94,7 @@ func (k *Keeper) commit(next *config.Config, sockets *preparedListeners, logs *a
 	for _, w := range next.Warnings() {
 		k.log.Warn(w.String())
 	}
-	return k.apply(next)
+	return nil
 }
 
 // apply hands the processes to the manager and does not wait for deploys. What

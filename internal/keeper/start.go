@@ -18,9 +18,14 @@ import (
 	"paddock/supervisor"
 )
 
-// start brings everything up in the order in which one needs the other. What it
-// opened before a failure is closed by close.
-func (k *Keeper) start() error {
+// errToldToStop ends a start that a signal overtook.
+var errToldToStop = errors.New("told to stop before the start was done")
+
+// start brings everything up in the order in which one needs the other, until told
+// ends. What it opened before a failure is closed by close.
+func (k *Keeper) start(told context.Context) error {
+	k.changing.Lock() // calls on the control socket that come meanwhile
+	defer k.changing.Unlock()
 	if err := k.openLog(); err != nil {
 		return err
 	}
@@ -40,7 +45,7 @@ func (k *Keeper) start() error {
 	if err := k.answer(); err != nil {
 		return err
 	}
-	if err := k.startProxy(); err != nil {
+	if err := k.startProxy(told); err != nil {
 		return err
 	}
 	if err := k.startManager(proxy); err != nil {
@@ -52,6 +57,7 @@ func (k *Keeper) start() error {
 	}
 	k.background.Go(func() { k.notify.watchdog(k.ctx, k.healthy) })
 	k.notify.ready()
+	k.live = true
 	return nil
 }
 
@@ -65,6 +71,7 @@ func (k *Keeper) openLog() error {
 			return fmt.Errorf("log: %w", err)
 		}
 		k.logFile, out = f, f
+		k.proxyLog = supervisor.NewSink(c.Path, logfile.Options{Mode: logMode})
 	}
 	log, err := NewLog(out, c.Level, c.Format)
 	if err != nil {
@@ -134,22 +141,27 @@ func (k *Keeper) answer() error {
 
 // startProxy starts the proxy and waits until it serves. The manager is not there
 // yet: requests that come first wait for their app.
-func (k *Keeper) startProxy() error {
+func (k *Keeper) startProxy(told context.Context) error {
 	k.serial++
 	first, err := newSetup(k.serial, k.config, k.sockets.all(), k.logs)
 	if err != nil {
 		return err
 	}
-	k.proxy = &proxyProcess{log: k.log, front: k.front, build: k.opts.Version, folders: k.folders, setup: first, serving: make(chan struct{})}
-	k.proxy.process = supervisor.NewProcess(k.proxy.spec(k.opts, k.config), supervisor.ProcessOptions{
+	p := &proxyProcess{log: k.log, front: k.front, build: k.opts.Version, folders: k.folders, setup: first, serving: make(chan struct{})}
+	p.process = supervisor.NewProcess(p.spec(k.opts, k.config, k.proxyLog), supervisor.ProcessOptions{
 		Notify: k.event, Changed: k.changed, Logger: k.log, System: k.system,
 	})
-	if err := k.proxy.process.Start(); err != nil {
+	k.mu.Lock()
+	k.proxy = p
+	k.mu.Unlock()
+	if err := p.process.Start(); err != nil {
 		return fmt.Errorf("start the proxy: %w", err)
 	}
 	select {
-	case <-k.proxy.serving:
+	case <-p.serving:
 		return nil
+	case <-told.Done():
+		return errToldToStop
 	case <-time.After(startTimeout):
 		return fmt.Errorf("the proxy did not serve within %v; its log says why", startTimeout)
 	}
@@ -227,12 +239,13 @@ func (k *Keeper) close() error {
 	}
 	if k.reaper != nil {
 		k.reaper.Close()
+		k.record.set(supervisor.Survivors{}) // without a reaper those of a former keeper may still be there
 	}
 	if k.record != nil {
-		k.record.set(supervisor.Survivors{})
 		errs = append(errs, k.record.Close())
 	}
 	if k.logFile != nil {
+		k.proxyLog.Close()
 		errs = append(errs, k.logFile.Close())
 	}
 	return errors.Join(errs...)

@@ -69,9 +69,15 @@ func (k *Keeper) Status(ctx context.Context) (control.Status, error) {
 }
 
 func (k *Keeper) proxyStatus(stats proxyStats) control.Proxy {
-	p := k.proxy.process.Snapshot()
+	k.mu.Lock()
+	proxy := k.proxy
+	k.mu.Unlock()
+	if proxy == nil { // still starting
+		return control.Proxy{State: supervisor.Stopped.String()}
+	}
+	p := proxy.process.Snapshot()
 	return control.Proxy{
-		Pid: p.PID, State: p.State.String(), Uptime: seconds(p.Uptime()), Restarts: int(k.proxy.starts.Load()) - 1,
+		Pid: p.PID, State: p.State.String(), Uptime: seconds(p.Uptime()), Restarts: max(0, int(proxy.starts.Load())-1),
 		Goroutines: stats.Goroutines, Connections: stats.Proxy.Connections, Requests: stats.Proxy.Requests,
 	}
 }

@@ -1,6 +1,7 @@
 package value
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -41,8 +42,18 @@ func (l Listen) Key() string {
 // String returns the entry as it was written.
 func (l Listen) String() string { return l.Text }
 
-// MarshalText implements encoding.TextMarshaler.
-func (l Listen) MarshalText() ([]byte, error) { return []byte(l.Text), nil }
+// MarshalJSON writes the fields and not the text, which does not say what a
+// relative path is relative to.
+func (l Listen) MarshalJSON() ([]byte, error) {
+	type fields Listen
+	return json.Marshal(fields(l))
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (l *Listen) UnmarshalJSON(data []byte) error {
+	type fields Listen
+	return json.Unmarshal(data, (*fields)(l))
+}
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (l *Listen) UnmarshalText(text []byte) error {

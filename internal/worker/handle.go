@@ -8,6 +8,8 @@ import (
 	"os"
 	"runtime"
 
+	"go.uber.org/zap"
+
 	"paddock/internal/link"
 	"paddock/proxy"
 )
@@ -54,7 +56,10 @@ func (w *Worker) configure(m link.Message, files []*os.File) (link.Ready, error)
 	if err := w.proxy.Configure(cfg, listeners, next); err != nil {
 		return link.Ready{}, errors.Join(err, w.logs.rollback(next))
 	}
-	return link.Ready{Serial: c.Serial, Pid: os.Getpid()}, w.logs.commit(next)
+	if err := w.logs.commit(next); err != nil { // too late to refuse: the configuration serves
+		w.log.Error("access lines were lost with a log that is no longer configured", zap.Error(err))
+	}
+	return link.Ready{Serial: c.Serial, Pid: os.Getpid()}, nil
 }
 
 // create makes the proxy, which keeps the two folders as long as it lives.

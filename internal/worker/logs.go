@@ -23,7 +23,7 @@ func newLogs(console *os.File, logger *zap.Logger) *logs {
 }
 
 // prepare returns the logs of a new configuration; files, one for each path, are
-// taken over. Logs that are gone stay open until retire.
+// taken over. Logs that are gone stay open until commit.
 func (l *logs) prepare(paths []string, files []*os.File) map[string]*accesslog.Log {
 	out := make(map[string]*accesslog.Log, len(paths))
 	for i, path := range paths {

@@ -175,7 +175,7 @@ func FuzzNormalPath(f *testing.F) {
 		if normal[0] != '/' || bytes.Contains(normal, []byte("//")) || bytes.IndexByte(normal, 0) >= 0 {
 			t.Errorf("%q: %q", raw, normal)
 		}
-		for _, segment := range strings.Split(string(normal), "/") {
+		for segment := range strings.SplitSeq(string(normal), "/") {
 			if segment == "." || segment == ".." {
 				t.Errorf("%q: %q", raw, normal)
 			}

@@ -50,9 +50,9 @@ func decodeByte(raw []byte) (c byte, n int, err error) {
 	switch raw[0] {
 	case 0:
 		return 0, 0, errNUL
+	case '%':
 	default:
 		return raw[0], 1, nil
-	case '%':
 	}
 	if len(raw) < 3 || class[raw[1]]&class[raw[2]]&isHex == 0 {
 		return 0, 0, errEscape

@@ -70,8 +70,8 @@ func (r *Request) setAbsolute(rest []byte) error {
 
 func (r *Request) setPath(t []byte) error {
 	r.Path = t
-	if i := bytes.IndexByte(t, '?'); i >= 0 {
-		r.Path, r.Query, r.HasQuery = t[:i], t[i+1:], true
+	if path, query, found := bytes.Cut(t, queryMark); found {
+		r.Path, r.Query, r.HasQuery = path, query, true
 	}
 	if len(r.Path) == 0 { // RFC 9110 4.2.3: "http://host" is "http://host/"
 		r.Path = rootPath
@@ -88,4 +88,7 @@ func (r *Request) setPath(t []byte) error {
 	return nil
 }
 
-var rootPath = []byte{'/'}
+var (
+	rootPath  = []byte{'/'}
+	queryMark = []byte{'?'}
+)

@@ -23,6 +23,12 @@ def post(number):
     return f"{len(request.get_data())}"
 
 
+@app.get("/load/<number>/long")
+def long(number):
+    """An answer of 64 KB in sixteen chunks."""
+    return (b"x" * 4096 for _ in range(16)), {"Content-Type": "text/plain"}
+
+
 @app.get("/")
 def index():
     return "hello"
