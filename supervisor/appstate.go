@@ -27,13 +27,17 @@ func (a *app) publish() {
 	s.Front = a.frontState(s.Process)
 	news := a.shown.p.Load() == nil || a.shown.get().Front != s.Front
 	a.shown.set(s)
-	if news {
+	if news && !a.unborn() {
 		a.opts.Front.Publish(s.Front)
 	}
 	if a.opts.Changed != nil {
 		a.opts.Changed()
 	}
 }
+
+// unborn reports whether the first start is about to come. The front, which was told
+// nothing yet, keeps requests waiting; "stopped" would have it refuse them.
+func (a *app) unborn() bool { return a.last == 0 && a.spec.Autostart && a.lastErr == "" }
 
 // frontState tells the front where requests go.
 func (a *app) frontState(s Snapshot) AppState {

@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// deployLines is how much of its output a generation that failed is shown with.
-const deployLines = 20
+// deployLines is how much of its output a generation that failed is shown with: the
+// app's traceback, and the one that gunicorn adds to it.
+const deployLines = 100
 
 // ErrCancelled is the answer to a deploy that a stop overtook.
 var ErrCancelled = errors.New("cancelled: the app was stopped")

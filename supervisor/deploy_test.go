@@ -90,7 +90,7 @@ func waits(t *testing.T, c chan error) {
 func TestFirstGenerationIsProbedThenReady(t *testing.T) {
 	onStage(t, func(t *testing.T, s *stage) {
 		s.web(t, testApp())
-		equal(t, "published", s.front.take(), []string{"stopped 0", "starting 1", "ready 1"})
+		equal(t, "published", s.front.take(), []string{"starting 1", "ready 1"})
 		if !s.host.sockets["/run/app/web.1.sock"] {
 			t.Errorf("sockets: %v", s.host.sockets)
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -41,11 +42,12 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	fmt.Fprintf(stderr, "paddock: %v\n", err)
 	var usage usageError
 	var wrong *config.Error
+	var refused *control.Error
 	switch {
 	case errors.As(err, &usage):
 		fmt.Fprintln(stderr, "`paddock --help` lists the commands and their options.")
 		return exitUsage
-	case errors.As(err, &wrong):
+	case errors.As(err, &wrong), errors.As(err, &refused) && refused.Status == http.StatusUnprocessableEntity:
 		return exitUsage
 	}
 	return exitFailed

@@ -18,7 +18,7 @@ const maxNameLength = 64
 // section or a look at the machine. The order of problems does not matter.
 func (c *Config) check(h *host, problems *value.Problems) {
 	c.Paddock.check(h, problems)
-	c.Log.check(h, problems)
+	c.Log.check(h, c.Paddock.LogDir, problems)
 	c.checkNames(problems)
 	c.checkSocketPaths(problems)
 	c.checkListens(problems)
@@ -57,8 +57,8 @@ func (p *Paddock) check(h *host, problems *value.Problems) {
 	}
 }
 
-func (l *Log) check(h *host, problems *value.Problems) {
-	if filepath.IsAbs(l.Path) { // opened before log_dir is made
+func (l *Log) check(h *host, logDir string, problems *value.Problems) {
+	if filepath.IsAbs(l.Path) && filepath.Dir(l.Path) != logDir {
 		checkParent(h, "log.path", l.Path, problems)
 	}
 	checkChoice("log.level", l.Level, []string{"debug", "info", "warn", "error"}, problems)

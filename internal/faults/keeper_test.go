@@ -169,7 +169,7 @@ func TestReloadOfABrokenFileIsRefusedAsAWhole(t *testing.T) { // B4
 	} {
 		d.configure(text)
 		out, code := d.command("reload")
-		if code != 1 && code != 2 || !strings.Contains(out, "paddock.toml:") {
+		if code != 2 || !strings.Contains(out, "paddock.toml:") {
 			t.Errorf("%s: reload exit %d: %s; want a failure with file and line", name, code, out)
 		}
 		if out, code := d.command("check"); code != 2 || !strings.Contains(out, "paddock.toml:") {

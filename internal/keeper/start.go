@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -66,6 +67,11 @@ func (k *Keeper) openLog() error {
 	c := k.config.Log
 	out := os.Stderr
 	if c.Path != "" {
+		if dir := k.config.Paddock.LogDir; filepath.Dir(c.Path) == dir {
+			if err := makeFolder(dir, logDirMode, nil); err != nil {
+				return fmt.Errorf("log: %w", err)
+			}
+		}
 		f, err := logfile.OpenFile(c.Path, logfile.Options{Mode: logMode})
 		if err != nil {
 			return fmt.Errorf("log: %w", err)
@@ -136,6 +142,15 @@ func (k *Keeper) answer() error {
 	}
 	var err error
 	k.control, err = control.New(k.config.ControlSocket(), calls, k.log)
+	return err
+}
+
+// refusal marks an error that the configuration's owner has to mend.
+func refusal(err error) error {
+	var wrong *config.Error
+	if errors.As(err, &wrong) {
+		return &control.Error{Status: http.StatusUnprocessableEntity, Text: err.Error()}
+	}
 	return err
 }
 
