@@ -44,6 +44,7 @@ func TestLinesThatTheOldFileRefusedGoToTheNewOne(t *testing.T) {
 	for i := range 10 {
 		l.Write(f, line(1, i))
 	}
+	untilFull(t, r)
 	l.Reopen(openLog(t, path))
 	for i := 10; i < 20; i++ {
 		l.Write(f, line(1, i))
@@ -196,6 +197,23 @@ func TestAPipeResumesWithTheRestOfItsLineWhenItIsReadAgain(t *testing.T) {
 	}
 }
 
+// untilFull waits until a small pipe holds all that it can: 4096 bytes, in the middle
+// of a line.
+func untilFull(t *testing.T, r *os.File) {
+	t.Helper()
+	raw, err := r.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for limit := time.Now().Add(10 * time.Second); time.Now().Before(limit); runtime.Gosched() {
+		n := 0
+		raw.Control(func(fd uintptr) { n, err = unix.IoctlGetInt(int(fd), unix.FIONREAD) })
+		if n == 4096 || err != nil {
+			return
+		}
+	}
+}
+
 func TestReopenAwayFromAStalledPipeDropsOnlyTheTornLine(t *testing.T) {
 	r, w := smallPipe(t)
 	path := filepath.Join(t.TempDir(), "new")
@@ -205,6 +223,7 @@ func TestReopenAwayFromAStalledPipeDropsOnlyTheTornLine(t *testing.T) {
 	for i := range sent {
 		l.Write(f, line(1, i))
 	}
+	untilFull(t, r)
 	l.Reopen(openLog(t, path))
 	if err := l.Close(); err != nil {
 		t.Fatal(err)

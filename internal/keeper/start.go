@@ -136,7 +136,7 @@ func (k *Keeper) answer() error {
 		Version: func(context.Context) (control.Version, error) {
 			return control.Version{Version: k.opts.Version, Pid: os.Getpid()}, nil
 		},
-		Reload: func(context.Context) error { return k.Reload() },
+		Reload: func(context.Context) error { return refusal(k.Reload()) },
 		Reopen: func(context.Context) error { return k.Reopen() },
 		Deploy: k.Deploy,
 	}
