@@ -44,7 +44,6 @@ func TestLinesThatTheOldFileRefusedGoToTheNewOne(t *testing.T) {
 	for i := range 10 {
 		l.Write(f, line(1, i))
 	}
-	untilFull(t, r)
 	l.Reopen(openLog(t, path))
 	for i := 10; i < 20; i++ {
 		l.Write(f, line(1, i))
