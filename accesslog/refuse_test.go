@@ -206,7 +206,7 @@ func untilFull(t *testing.T, r *os.File) {
 	}
 	for limit := time.Now().Add(10 * time.Second); time.Now().Before(limit); runtime.Gosched() {
 		n := 0
-		raw.Control(func(fd uintptr) { n, err = unix.IoctlGetInt(int(fd), unix.FIONREAD) })
+		raw.Control(func(fd uintptr) { n, err = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
 		if n == 4096 || err != nil {
 			return
 		}
