@@ -216,9 +216,9 @@ func untilFull(t *testing.T, r *os.File) {
 func TestReopenAwayFromAStalledPipeDropsOnlyTheTornLine(t *testing.T) {
 	r, w := smallPipe(t)
 	path := filepath.Join(t.TempDir(), "new")
-	l := NewLog(w, Options{Flush: time.Millisecond})
+	l := NewLog(w, Options{Flush: time.Hour})
 	f := numbered(t)
-	const sent = 3000
+	const sent = 30000 // far over the 64 KiB that are written at once
 	for i := range sent {
 		l.Write(f, line(1, i))
 	}

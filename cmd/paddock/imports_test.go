@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -59,10 +60,10 @@ func TestImportsFollowTheTable(t *testing.T) {
 			continue
 		}
 		for _, i := range p.Imports {
-			if ours, ok := strings.CutPrefix(i, "paddock/"); ok && !contains(strings.Fields(allowed), ours) {
+			if ours, ok := strings.CutPrefix(i, "paddock/"); ok && !slices.Contains(strings.Fields(allowed), ours) {
 				t.Errorf("%s imports %s, which the table does not allow", name, ours)
 			}
-			if contains(mayNotUse[name], i) {
+			if slices.Contains(mayNotUse[name], i) {
 				t.Errorf("%s imports %s", name, i)
 			}
 		}
@@ -70,13 +71,4 @@ func TestImportsFollowTheTable(t *testing.T) {
 	if seen < len(mayImport)-1 { // internal/faults has only tests
 		t.Errorf("go list named %d packages, the table %d: remove what is gone", seen, len(mayImport))
 	}
-}
-
-func contains(list []string, s string) bool {
-	for _, e := range list {
-		if e == s {
-			return true
-		}
-	}
-	return false
 }
