@@ -4,11 +4,12 @@
 export GOTOOLCHAIN := auto
 GO       := go
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+DATE     := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 TOOLS    := internal/tools/go.mod
 PACKAGES := ./examples/packages.sh
 
-.PHONY: build run test check clean
+.PHONY: build run test check install clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/paddock ./cmd/paddock
@@ -21,7 +22,7 @@ run:
 
 # Real gunicorn, Flask and nginx; the race detector needs a C compiler.
 test:
-	@$(PACKAGES) gunicorn python3-flask python3-gevent nginx-light gcc libc6-dev procps
+	@$(PACKAGES) gunicorn python3-flask python3-gevent nginx-light gcc libc6-dev procps systemd
 	$(GO) test -race -timeout 11m ./...
 
 check:
@@ -34,6 +35,24 @@ check:
 	@bin/govulncheck ./... > bin/govulncheck.txt 2>&1; code=$$?; \
 	 if grep -q 'vuln.go.dev' bin/govulncheck.txt && [ $$code -ne 0 ] && [ $$code -ne 3 ]; then echo "warning: govulncheck skipped, its database cannot be reached"; \
 	 elif [ $$code -ne 0 ]; then cat bin/govulncheck.txt; exit $$code; else tail -n 1 bin/govulncheck.txt; fi
+
+# Installs what a package would hold; the unit expects it below /usr.
+PREFIX  := /usr
+DESTDIR :=
+install: build
+	install -Dm755 bin/paddock $(DESTDIR)$(PREFIX)/bin/paddock
+	install -Dm644 systemd/paddock.service $(DESTDIR)$(PREFIX)/lib/systemd/system/paddock.service
+	install -Dm644 systemd/paddock.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/paddock.conf
+	install -Dm644 systemd/paddock.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/paddock.conf
+	install -Dm644 systemd/paddock.logrotate $(DESTDIR)/etc/logrotate.d/paddock
+	install -Dm644 config.example.toml $(DESTDIR)$(PREFIX)/share/doc/paddock/config.example.toml
+	install -Dm644 systemd/strict.conf $(DESTDIR)$(PREFIX)/share/doc/paddock/strict.conf
+	install -d $(DESTDIR)/etc/paddock
+	SOURCE_DATE_EPOCH=$(DATE) bin/paddock man $(DESTDIR)$(PREFIX)/share/man/man1
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	bin/paddock completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/paddock
+	bin/paddock completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_paddock
+	bin/paddock completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/paddock.fish
 
 clean:
 	rm -rf bin examples/*/var

@@ -27,6 +27,7 @@ var mayImport = map[string]string{
 	"proxy/netpoll":    "",
 	"accesslog":        "internal/value internal/logfile",
 	"supervisor":       "internal/value internal/logfile",
+	"systemd":          "",
 }
 
 // mayNotUse keeps sockets out of the packages and files that promise bytes only.

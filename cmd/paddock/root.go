@@ -26,6 +26,7 @@ type usageError struct{ error }
 // program is what the subcommands share.
 type program struct {
 	config string // -c
+	socket string // --socket
 	stdout io.Writer
 	stderr io.Writer
 }
@@ -70,7 +71,14 @@ below talk to the daemon that runs with it.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().StringVarP(&p.config, "config", "c", "", "configuration `FILE` (default ./paddock.toml, then /etc/paddock/paddock.toml)")
+	root.PersistentFlags().StringVar(&p.socket, "socket", "", "control socket `PATH` of the daemon, instead of the one that the configuration names")
 	root.AddCommand(p.run(), p.check(), p.deploy(), p.reload(), p.status(), p.version(), p.proxy())
+	root.AddCommand(
+		p.processCommand(control.ActionStart, "started", "Start apps and programs and wait until they run"),
+		p.processCommand(control.ActionStop, "stopped", "Stop apps and programs and wait until they have"),
+		p.processCommand(control.ActionRestart, "started", "Stop and start; requests of an app wait. New code without a gap: deploy"),
+		p.signal(), p.logs(), p.reopen(), p.man(),
+	)
 	return root
 }
 
@@ -107,6 +115,9 @@ func (p *program) load() (*config.Config, error) {
 
 // daemon is a client of the daemon that runs with the configuration.
 func (p *program) daemon() (*control.Client, error) {
+	if p.socket != "" {
+		return control.Dial(p.socket), nil
+	}
 	path, err := config.Find(p.config)
 	if err != nil {
 		return nil, usageError{err}

@@ -14,6 +14,7 @@ type Calls struct {
 	Reload  func(ctx context.Context) error
 	Deploy  func(ctx context.Context, name string) error // returns when the new generation serves, or why it does not
 	Reopen  func(ctx context.Context) error
+	Process func(ctx context.Context, request ProcessRequest) ([]ProcessResult, error)
 }
 
 // Version says what runs.
@@ -67,28 +68,30 @@ type Proxy struct {
 
 // App is one app. State is Supervisor's name of a process state.
 type App struct {
-	Name       string `json:"name"`
-	State      string `json:"state"`
-	Generation int    `json:"generation"`
-	Pid        int    `json:"pid"`
-	Uptime     int64  `json:"uptime"`
-	InFlight   int    `json:"in_flight"` // requests in the app
-	Queued     int    `json:"queued"`    // requests that wait
-	Limit      int    `json:"limit"`     // requests at once; 0: no limit
-	Socket     string `json:"socket"`
-	LastError  string `json:"last_error,omitempty"`
-	Deploying  int    `json:"deploying,omitempty"` // the generation that is being deployed
-	Dropped    uint64 `json:"dropped_bytes"`       // of output, that its logs did not take
+	Name       string   `json:"name"`
+	State      string   `json:"state"`
+	Generation int      `json:"generation"`
+	Pid        int      `json:"pid"`
+	Uptime     int64    `json:"uptime"`
+	InFlight   int      `json:"in_flight"` // requests in the app
+	Queued     int      `json:"queued"`    // requests that wait
+	Limit      int      `json:"limit"`     // requests at once; 0: no limit
+	Socket     string   `json:"socket"`
+	LastError  string   `json:"last_error,omitempty"`
+	Logs       []string `json:"logs"`                // paths of its output
+	Deploying  int      `json:"deploying,omitempty"` // the generation that is being deployed
+	Dropped    uint64   `json:"dropped_bytes"`       // of output, that its logs did not take
 }
 
 // Program is one program. State is Supervisor's name of a process state.
 type Program struct {
-	Name      string `json:"name"`
-	State     string `json:"state"`
-	Pid       int    `json:"pid"`
-	Uptime    int64  `json:"uptime"`
-	LastError string `json:"last_error,omitempty"`
-	Dropped   uint64 `json:"dropped_bytes"` // of output, that its logs did not take
+	Name      string   `json:"name"`
+	State     string   `json:"state"`
+	Pid       int      `json:"pid"`
+	Uptime    int64    `json:"uptime"`
+	LastError string   `json:"last_error,omitempty"`
+	Logs      []string `json:"logs"`          // paths of its output
+	Dropped   uint64   `json:"dropped_bytes"` // of output, that its logs did not take
 }
 
 // DeployRequest is the body of a deploy.

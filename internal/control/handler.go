@@ -34,6 +34,9 @@ func (s *Server) routes() http.Handler {
 	if c.Deploy != nil {
 		s.handle(mux, http.MethodPost, "/v1/deploy", s.deploy)
 	}
+	if c.Process != nil {
+		s.handle(mux, http.MethodPost, "/v1/process", s.process)
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, &Error{http.StatusNotFound, fmt.Sprintf("unknown call %s", r.URL.Path)})
 	})

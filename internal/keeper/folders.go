@@ -68,8 +68,11 @@ func makeFolder(path string, mode os.FileMode, own func(string) error) error {
 	if own == nil && err == nil {
 		return nil
 	}
-	if err := os.Chmod(path, mode); err != nil {
-		return err
+	// Only what differs: without CAP_FOWNER not even root may do it to another's folder.
+	if err != nil || info.Mode().Perm() != mode {
+		if err := os.Chmod(path, mode); err != nil {
+			return err
+		}
 	}
 	if own == nil {
 		return nil

@@ -136,9 +136,10 @@ func (k *Keeper) answer() error {
 		Version: func(context.Context) (control.Version, error) {
 			return control.Version{Version: k.opts.Version, Pid: os.Getpid()}, nil
 		},
-		Reload: func(context.Context) error { return refusal(k.Reload()) },
-		Reopen: func(context.Context) error { return k.Reopen() },
-		Deploy: k.Deploy,
+		Reload:  func(context.Context) error { return refusal(k.Reload()) },
+		Reopen:  func(context.Context) error { return k.Reopen() },
+		Deploy:  k.Deploy,
+		Process: k.Process,
 	}
 	var err error
 	k.control, err = control.New(k.config.ControlSocket(), calls, k.log)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,6 +63,7 @@ func (k *Keeper) Status(ctx context.Context) (control.Status, error) {
 		} else {
 			s.Programs = append(s.Programs, control.Program{
 				Name: p.Name, State: p.StateName, Pid: p.PID, Uptime: seconds(p.Uptime), LastError: p.SpawnErr, Dropped: p.Dropped,
+				Logs: outputs(p),
 			})
 		}
 	}
@@ -86,11 +88,17 @@ func appStatus(p supervisor.Status, u proxy.UpstreamStats) control.App {
 	a := control.App{
 		Name: p.Name, State: p.StateName, Generation: p.Generation, Deploying: p.Deploying, Pid: p.PID, Uptime: seconds(p.Uptime),
 		InFlight: u.InFlight, Queued: u.Queued, Limit: p.Limit, Socket: p.Socket, LastError: p.SpawnErr, Dropped: p.Dropped,
+		Logs: outputs(p),
 	}
 	if a.LastError == "" {
 		a.LastError = p.LastErr
 	}
 	return a
+}
+
+// outputs are the paths of what a process writes.
+func outputs(p supervisor.Status) []string {
+	return slices.DeleteFunc([]string{p.Stdout, p.Stderr}, func(path string) bool { return path == "" })
 }
 
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }

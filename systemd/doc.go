@@ -1,0 +1,3 @@
+// Package systemd holds the files that make Paddock a service. It has no code, only
+// tests of them.
+package systemd
