@@ -18,7 +18,7 @@ func interruptible() (context.Context, context.CancelFunc) {
 
 func (p *program) deploy() *cobra.Command {
 	return &cobra.Command{
-		Use:   "deploy NAME [-c FILE]",
+		Use:   "deploy NAME",
 		Short: "Start a new generation of an app, probe it, switch to it and stop the old one",
 		Long: `Start a new generation of an app on a socket of its own. When it answers its health
 probe, new requests go to it, the old generation finishes what it holds and is
@@ -43,12 +43,12 @@ generation never stops serving.`,
 
 func (p *program) reload() *cobra.Command {
 	return &cobra.Command{
-		Use:   "reload [-c FILE]",
+		Use:   "reload",
 		Short: "Make the daemon read its configuration anew",
 		Long: `Make the daemon read its configuration anew. Connections, and apps and programs whose
 section has not changed, go on; a changed app is deployed. A configuration that is
 wrong, or that cannot be applied, changes nothing.`,
-		Args: arguments(cobra.NoArgs),
+		Args: arguments(noArguments),
 		RunE: func(*cobra.Command, []string) error {
 			client, err := p.daemon()
 			if err != nil {
@@ -68,9 +68,9 @@ wrong, or that cannot be applied, changes nothing.`,
 func (p *program) status() *cobra.Command {
 	asJSON := false
 	cmd := &cobra.Command{
-		Use:   "status [--json] [-c FILE]",
+		Use:   "status",
 		Short: "Show what runs",
-		Args:  arguments(cobra.NoArgs),
+		Args:  arguments(noArguments),
 		RunE: func(*cobra.Command, []string) error {
 			client, err := p.daemon()
 			if err != nil {

@@ -66,7 +66,7 @@ func (p *program) reopen() *cobra.Command {
 	return &cobra.Command{
 		Use:   "reopen",
 		Short: "Open every log anew, after logrotate has moved them",
-		Args:  arguments(cobra.NoArgs),
+		Args:  arguments(noArguments),
 		RunE: func(*cobra.Command, []string) error {
 			client, err := p.daemon()
 			if err != nil {

@@ -25,7 +25,7 @@ func (p *program) proxy() *cobra.Command {
 		Use:    "proxy",
 		Short:  "The proxy process (started by `paddock run`)",
 		Hidden: true,
-		Args:   arguments(cobra.NoArgs),
+		Args:   arguments(noArguments),
 		RunE: func(*cobra.Command, []string) error {
 			// The end of the link says when to stop, and nothing else: a signal to
 			// the whole group must not cut requests that the keeper lets finish. TTOU

@@ -13,13 +13,13 @@ import (
 
 func (p *program) run() *cobra.Command {
 	return &cobra.Command{
-		Use:   "run [-c FILE]",
+		Use:   "run",
 		Short: "Run the daemon in the foreground",
 		Long: `Run the daemon in the foreground until it is told to stop.
 
 TERM and INT stop gracefully, a second one at once; QUIT stops gracefully; HUP
 reloads the configuration; USR1 reopens the logs.`,
-		Args: arguments(cobra.NoArgs),
+		Args: arguments(noArguments),
 		RunE: func(*cobra.Command, []string) error {
 			c, err := p.load()
 			if err != nil {
@@ -32,9 +32,9 @@ reloads the configuration; USR1 reopens the logs.`,
 
 func (p *program) check() *cobra.Command {
 	return &cobra.Command{
-		Use:   "check [-c FILE]",
+		Use:   "check",
 		Short: "Check the configuration and say all that is wrong with it",
-		Args:  arguments(cobra.NoArgs),
+		Args:  arguments(noArguments),
 		RunE: func(*cobra.Command, []string) error {
 			c, err := p.load()
 			var wrong *config.Error
