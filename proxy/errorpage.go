@@ -46,6 +46,9 @@ func (x *exchange) sendRefusal(r *refusal) error {
 		x.keepAlive = false
 	}
 	x.page = appendErrorPage(x.page[:0], r)
+	if r.output != "" {
+		x.page = appendOutputPage(x.page[:0], r)
+	}
 	return x.sendOwn(r, "text/html", x.page)
 }
 

@@ -68,7 +68,7 @@ below talk to the daemon that runs with it.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().StringVarP(&p.config, "config", "c", "", "configuration `FILE` (default ./paddock.toml, then /etc/paddock/paddock.toml)")
-	root.AddCommand(p.run(), p.check(), p.deploy(), p.reload(), p.status(), p.version(), p.proxy())
+	root.AddCommand(p.run(), p.check(), p.deploy(), p.reload(), p.status(), p.version(), p.proxy(), p.dev())
 	return root
 }
 
