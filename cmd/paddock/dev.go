@@ -41,7 +41,7 @@ stops it and leaves nothing behind.`,
 			return err
 		},
 	}
-	cmd.Flags().IntVar(&port, "port", 0, fmt.Sprintf("port `N` on localhost (default %d, or the next one that is free)", dev.DefaultPort))
+	cmd.Flags().IntVarP(&port, "port", "p", 0, fmt.Sprintf("port `N` on localhost (default %d, or the next one that is free)", dev.DefaultPort))
 	cmd.Flags().SetInterspersed(false) // what follows COMMAND is COMMAND's
 	return cmd
 }

@@ -18,9 +18,12 @@ type Plan struct {
 	helper string // the source in python/ that the command needs; "": none
 }
 
-// helperFolder stands for the private folder in a Plan's Command and Env until that
-// folder is made.
-const helperFolder = "PADDOCK_DEV_FOLDER"
+// These stand for the private folder and the port in a Plan's Command and Env until
+// both are there.
+const (
+	helperFolder = "PADDOCK_DEV_FOLDER"
+	helperPort   = "PADDOCK_DEV_PORT"
+)
 
 // finding is a WSGI app in a folder.
 type finding struct {

@@ -28,6 +28,7 @@ func findDjango(dir string, m machine) (finding, bool) {
 		f.settings = set
 	}
 	f.object = djangoObject(dir, f.settings)
+	f.what += " (settings " + f.settings + ")"
 	return f, true
 }
 

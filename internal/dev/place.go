@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -13,7 +14,10 @@ import (
 
 // place is the private folder of one `paddock dev`: sockets, state, helpers and the
 // FIFOs that the log comes through.
-type place struct{ dir string }
+type place struct {
+	dir  string
+	port int
+}
 
 // makePlace makes the folder in $XDG_RUNTIME_DIR or else $TMPDIR. Its name is the
 // same for the same port: what a killed `paddock dev` has left is found there, and
@@ -23,7 +27,7 @@ func makePlace(port int) (*place, error) {
 	if info, err := os.Stat(base); err != nil || !filepath.IsAbs(base) || !info.IsDir() {
 		base, name = os.TempDir(), fmt.Sprintf("paddock-dev-%d-%d", os.Geteuid(), port)
 	}
-	p := &place{filepath.Join(base, name)}
+	p := &place{dir: filepath.Join(base, name), port: port}
 	err := os.Mkdir(p.dir, 0o700)
 	if errors.Is(err, fs.ErrExist) && !private(p.dir) {
 		// Somebody else was first in a folder that all may write.
@@ -63,9 +67,10 @@ func (p *place) install(plan *Plan) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	plan.Command = strings.ReplaceAll(plan.Command, helperFolder, dir)
+	known := strings.NewReplacer(helperFolder, dir, helperPort, strconv.Itoa(p.port))
+	plan.Command = known.Replace(plan.Command)
 	for name, val := range plan.Env {
-		plan.Env[name] = strings.ReplaceAll(val, helperFolder, dir)
+		plan.Env[name] = known.Replace(val)
 	}
 	return os.WriteFile(filepath.Join(dir, plan.helper), text, 0o600)
 }

@@ -110,7 +110,7 @@ func copyLines(r io.Reader, print func(string)) {
 			if i < 0 && len(part) < maxLine {
 				break
 			}
-			if i < 0 {
+			if i < 0 || i > maxLine {
 				i = maxLine - 1
 			}
 			print(strings.TrimSuffix(string(part[:i+1]), "\n"))

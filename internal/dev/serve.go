@@ -63,12 +63,12 @@ func serveDjango(f finding, gunicorn string, py python, m machine) Plan {
 			note = "gunicorn is not installed, manage.py runserver takes its place; " + py.pip("gunicorn")
 		}
 		return Plan{
-			Command: fmt.Sprintf("%s %s", py.name, filepath.Join(helperFolder, runserverHelper)), Env: env, helper: runserverHelper,
+			Command: fmt.Sprintf("%s %s %s", py.name, filepath.Join(helperFolder, runserverHelper), helperPort), Env: env, helper: runserverHelper,
 			Note: note,
 		}
 	}
 	env["PADDOCK_WSGI"] = f.object
-	env["PYTHONPATH"] = helperFolder
+	env["PYTHONPATH"] = helperFolder // djangoHelper is a module
 	if set := m.getenv("PYTHONPATH"); set != "" {
 		env["PYTHONPATH"] += ":" + set
 	}

@@ -77,6 +77,8 @@ func (s *session) tell(ctx context.Context) {
 			return
 		case e := <-s.events:
 			switch {
+			case e.Kind == supervisor.KindProxy && e.To == supervisor.Stopping:
+				s.print.say("stopping")
 			case e.Kind != supervisor.KindApp:
 			case e.To == supervisor.Starting:
 				began = e.Time
@@ -122,7 +124,7 @@ func names(paths []string) string {
 	return strings.Join(paths, ", ")
 }
 
-// shown is a command without the path of our own folder.
+// shown is a command without what is ours in it.
 func shown(command string) string {
-	return strings.ReplaceAll(command, helperFolder+string(filepath.Separator), "")
+	return strings.NewReplacer(helperFolder+string(filepath.Separator), "", " "+helperPort, "").Replace(command)
 }

@@ -48,8 +48,11 @@ func (s *Session) meaning(sig os.Signal) os.Signal {
 	return sig
 }
 
-func (s *Session) event(e supervisor.Event) {
-	if s != nil {
-		s.Event(e)
+// tells passes a transition on, and reports whether the session is who tells of it.
+func (s *Session) tells(e supervisor.Event) bool {
+	if s == nil {
+		return false
 	}
+	s.Event(e)
+	return e.Kind != supervisor.KindProxy
 }

@@ -31,5 +31,5 @@ basehttp.WSGIServer.server_activate = lambda self: None
 basehttp.WSGIServer.get_request = get_request
 basehttp.WSGIRequestHandler.log_message = lambda self, *args: None
 
-sys.argv = ["manage.py", "runserver", "--noreload", "localhost:8000"]
+sys.argv = ["manage.py", "runserver", "--noreload", f"localhost:{sys.argv[1]}"]
 runpy.run_path("manage.py", run_name="__main__")
