@@ -25,7 +25,8 @@ func configuration(plan Plan, p *place, listen []string) (*config.Config, error)
 	app := table{
 		"command": plan.Command, "directory": plan.Dir, "environment": plan.Env,
 		"redirect_stderr": true, "stdout_logfile": p.path("output"), "stdout_logfile_maxbytes": 0,
-		"startretries":  0,     // a failed start waits for the next change, not for a time
+		"startretries":  0, // a failed start waits for the next change, not for a time
+		"stopsignal":    plan.Stop,
 		"stopwaitsecs":  3,     // a request that does not end must not hold up a restart
 		"queue_timeout": "10m", // a refresh waits as long as the restart takes
 	}

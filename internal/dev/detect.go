@@ -13,6 +13,7 @@ type Plan struct {
 	Command string            // as a configuration has it
 	Venv    string            // absolute; "": none
 	Env     map[string]string // variables of the app
+	Stop    string            // the signal that stops it
 	Note    string            // what a person should know of the choice; "": nothing
 
 	helper string // the source in python/ that the command needs; "": none
@@ -41,7 +42,7 @@ func detect(dir string, command []string, m machine) (Plan, error) {
 	py, err := findPython(dir, m)
 	if len(command) > 0 {
 		// It need not be Python at all.
-		return Plan{Dir: dir, Found: "the command line", Command: commandText(command), Venv: py.venv}, nil
+		return Plan{Dir: dir, Found: "the command line", Command: commandText(command), Venv: py.venv, Stop: "TERM"}, nil
 	}
 	found, ok := findApp(dir, m)
 	if !ok {

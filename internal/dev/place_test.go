@@ -100,7 +100,7 @@ func TestATakenPortIsAnErrorOnlyWhenItWasAskedFor(t *testing.T) {
 
 func TestTheConfigurationPassesTheChecksOfAFile(t *testing.T) {
 	dir := tree(t, map[string]string{".venv/bin/python": ""})
-	plan := Plan{Dir: dir, Command: "python -c 'print(1)'", Venv: filepath.Join(dir, ".venv"), Env: map[string]string{"A": "b\x7f\"é"}}
+	plan := Plan{Dir: dir, Command: "python -c 'print(1)'", Stop: "INT", Venv: filepath.Join(dir, ".venv"), Env: map[string]string{"A": "b\x7f\"é"}}
 	c, err := configuration(plan, &place{dir: t.TempDir()}, []string{"127.0.0.1:8000", "[::1]:8000"})
 	if err != nil {
 		t.Fatal(err)

@@ -23,6 +23,11 @@ const (
 // itself are ours to give. Its --reload is not used: it would lose requests.
 const gunicornArguments = " --workers 1 --threads 8 --timeout 0 --log-level warning "
 
+// gunicornStop ends gunicorn without its second of waiting for the next event, which
+// every restart would take. Requests in its threads are finished all the same: Python
+// waits for the threads of a pool when it ends.
+const gunicornStop = "INT"
+
 // serve chooses how the app is served.
 func serve(dir string, f finding, py python, m machine) (Plan, error) {
 	has, err := m.packages(dir, py.path, "gunicorn", "django")
@@ -47,10 +52,10 @@ func serve(dir string, f finding, py python, m machine) (Plan, error) {
 
 func serveWSGI(f finding, gunicorn string, py python) Plan {
 	if gunicorn != "" {
-		return Plan{Command: gunicorn + gunicornArguments + quote(f.object)}
+		return Plan{Command: gunicorn + gunicornArguments + quote(f.object), Stop: gunicornStop}
 	}
 	return Plan{
-		Command: fmt.Sprintf("%s %s %s", py.name, filepath.Join(helperFolder, wsgiHelper), quote(f.object)), helper: wsgiHelper,
+		Command: fmt.Sprintf("%s %s %s", py.name, filepath.Join(helperFolder, wsgiHelper), quote(f.object)), Stop: "TERM", helper: wsgiHelper,
 		Note: "gunicorn is not installed, Python's own small server takes its place; " + py.pip("gunicorn"),
 	}
 }
@@ -63,7 +68,7 @@ func serveDjango(f finding, gunicorn string, py python, m machine) Plan {
 			note = "gunicorn is not installed, manage.py runserver takes its place; " + py.pip("gunicorn")
 		}
 		return Plan{
-			Command: fmt.Sprintf("%s %s %s", py.name, filepath.Join(helperFolder, runserverHelper), helperPort), Env: env, helper: runserverHelper,
+			Command: fmt.Sprintf("%s %s %s", py.name, filepath.Join(helperFolder, runserverHelper), helperPort), Env: env, Stop: "TERM", helper: runserverHelper,
 			Note: note,
 		}
 	}
@@ -72,5 +77,5 @@ func serveDjango(f finding, gunicorn string, py python, m machine) Plan {
 	if set := m.getenv("PYTHONPATH"); set != "" {
 		env["PYTHONPATH"] += ":" + set
 	}
-	return Plan{Command: gunicorn + gunicornArguments + "paddock_django:application", Env: env, helper: djangoHelper}
+	return Plan{Command: gunicorn + gunicornArguments + "paddock_django:application", Env: env, Stop: gunicornStop, helper: djangoHelper}
 }
