@@ -42,7 +42,10 @@ func detect(dir string, command []string, m machine) (Plan, error) {
 	py, err := findPython(dir, m)
 	if len(command) > 0 {
 		// It need not be Python at all.
-		return Plan{Dir: dir, Found: "the command line", Command: commandText(command), Venv: py.venv, Stop: "TERM"}, nil
+		return Plan{
+			Dir: dir, Found: "the command line", Command: commandText(command), Venv: py.venv,
+			Env: oneWorker(m), Stop: "TERM",
+		}, nil
 	}
 	found, ok := findApp(dir, m)
 	if !ok {
@@ -54,6 +57,16 @@ func detect(dir string, command []string, m machine) (Plan, error) {
 	plan, err := serve(dir, found, py, m)
 	plan.Dir, plan.Found, plan.Venv = dir, found.what, py.venv
 	return plan, err
+}
+
+// oneWorker asks gunicorn and uvicorn for one process, unless the person or the
+// command says how many.
+func oneWorker(m machine) map[string]string {
+	const variable = "WEB_CONCURRENCY"
+	if m.getenv(variable) != "" {
+		return nil
+	}
+	return map[string]string{variable: "1"}
 }
 
 // findApp looks for Django first: a project has a wsgi.py as well, but not always here.

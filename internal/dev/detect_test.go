@@ -134,6 +134,11 @@ func TestDetectChoosesWhatRuns(t *testing.T) {
 			name: "a command", files: map[string]string{"manage.py": manageSource, ".venv/bin/python": ""}, command: []string{"gunicorn", "my app:x"},
 			want: "gunicorn 'my app:x'", venv: ".venv",
 		},
+		{name: "one process of a command", command: []string{"uvicorn --fd 3 a:b"}, want: "uvicorn --fd 3 a:b", variable: "WEB_CONCURRENCY=1"},
+		{
+			name: "as many as were asked for", command: []string{"uvicorn --fd 3 a:b"}, want: "uvicorn --fd 3 a:b",
+			env: map[string]string{"WEB_CONCURRENCY": "3"}, variable: "WEB_CONCURRENCY=",
+		},
 		{name: "a command line", command: []string{"gunicorn other:app"}, want: "gunicorn other:app"},
 	} {
 		dir := tree(t, c.files)
