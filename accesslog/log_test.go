@@ -224,3 +224,21 @@ func TestWriteAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations a line, expected none", n)
 	}
 }
+
+func TestAPipeGetsEachLineAtOnce(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	l := NewLog(w, Options{Flush: time.Hour})
+	defer l.Close()
+	l.Write(numbered(t), line(1, 2))
+	if err := r.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 100)
+	if n, err := r.Read(buf); err != nil || string(buf[:n]) != "<1.2>\n" {
+		t.Errorf("read %q, %v", buf[:n], err)
+	}
+}

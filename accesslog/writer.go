@@ -58,6 +58,7 @@ type segment struct {
 
 func newWriter(f *os.File, flush time.Duration, bound int, logger *zap.Logger) *writer {
 	w := makeWriter(f, flush, bound, logger)
+	w.prompt = w.out.Pipe() // its reader follows the requests as they come
 	go w.run()
 	return w
 }

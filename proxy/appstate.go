@@ -15,6 +15,7 @@ type AppState struct {
 	Limit      int           // requests that it serves at once; 0: any number
 	RetryAfter time.Duration // in backoff: until the next start
 	Err        string        // why it is down, for people
+	Output     string        // its last lines when it is down, for the page of `paddock dev`
 }
 
 // phase is what a state means for requests.
@@ -65,7 +66,7 @@ func (u *upstream) setState(s AppState, at address) {
 	if old == nil || old.number != s.Generation || old.peers[0].text != at.text {
 		q.current = q.generation(s.Generation, at, u.background)
 	}
-	q.phase, q.retryAfter = next, s.RetryAfter
+	q.phase, q.retryAfter, q.output = next, s.RetryAfter, s.Output
 	u.stateLimit = s.Limit
 	q.limit = u.limit()
 	u.state = s

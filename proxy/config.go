@@ -71,5 +71,9 @@ type Upstream struct {
 type App struct {
 	Health        string         `toml:"health"`         // path of the probe; "/": any answer below 500
 	HealthTimeout value.Duration `toml:"health_timeout"` // a new generation's time to answer the probe; 60 s
+
+	// Dev is set by `paddock dev` and has no key: any answer of the probe will do, and
+	// the page of an app that is down shows its last lines of output.
+	Dev bool
 	Limits
 }

@@ -49,6 +49,9 @@ func (x *exchange) sendRefusal(r *refusal) error {
 		return x.sendOwn(r, "", nil)
 	}
 	x.page = appendErrorPage(x.page[:0], r)
+	if r.output != "" {
+		x.page = appendOutputPage(x.page[:0], r)
+	}
 	return x.sendOwn(r, "text/html", x.page)
 }
 

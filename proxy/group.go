@@ -22,6 +22,7 @@ type groupPlan struct {
 	addresses []string // of an upstream: "host:port" or "unix:/path"
 	health    string   // of an app: the path of its probe
 	host      string   // of an app: the Host that the probe names
+	dev       bool     // of an app: App.Dev
 	resolved  []address
 }
 
@@ -65,7 +66,7 @@ func (c *compiler) compileAppGroup(key, name string, a *App) {
 	}
 	c.above0(key, "health_timeout", &a.HealthTimeout)
 	c.checkLimits(key, &a.Limits)
-	c.out.groups[name] = &groupPlan{name: name, app: true, limits: a.Limits, health: a.Health, host: c.probeHost(name)}
+	c.out.groups[name] = &groupPlan{name: name, app: true, limits: a.Limits, health: a.Health, host: c.probeHost(name), dev: a.Dev}
 }
 
 func notInTarget(r rune) bool { return r <= ' ' || r == '#' || r == '\\' || r >= 0x7f }

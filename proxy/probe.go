@@ -28,7 +28,7 @@ func (p *Proxy) Probe(ctx context.Context, app string, generation int, socket st
 		}
 		return fmt.Errorf("probe generation %d of %s at %s: %w", generation, app, plan.health, err)
 	}
-	if status >= 500 {
+	if status >= 500 && !plan.dev {
 		return fmt.Errorf("probe generation %d of %s: GET %s answered %d; expected less than 500", generation, app, plan.health, status)
 	}
 	return nil

@@ -16,6 +16,7 @@ type queue struct {
 	size        int // requests that may wait
 	timeout     time.Duration
 	retryAfter  time.Duration // told to clients while the app is down
+	output      string        // shown to them then; "" but under `paddock dev`
 	current     *generation
 	generations map[int]*generation
 	first, last *waiter
@@ -131,7 +132,7 @@ func (q *queue) refusal() error {
 	if q.phase.waits() {
 		return nil
 	}
-	return &refusal{status: 503, retryAfter: max(q.retryAfter, time.Second)}
+	return &refusal{status: 503, retryAfter: max(q.retryAfter, time.Second), output: q.output}
 }
 
 func (q *queue) append(w *waiter) {

@@ -10,6 +10,7 @@ type refusal struct {
 	location   []byte        // Location of a redirect
 	retryAfter time.Duration // Retry-After, in whole seconds rounded up; 0 sends none
 	silent     bool          // nothing is written; the status is only logged
+	output     string        // last lines of an app that is down, for the page; only under `paddock dev`
 	cause      error
 }
 

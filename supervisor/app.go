@@ -18,6 +18,7 @@ type AppSpec struct {
 	HealthTimeout time.Duration // from spawn to the answer of the probe; 0: DefaultHealthTimeout
 	DrainLimit    time.Duration // for requests in flight at a deploy; 0: DefaultDrainLimit
 	MaxConns      int           // requests at once; 0: what is known of the app
+	ShowOutput    bool          // the front is told the last lines of an app that is down
 }
 
 func (s AppSpec) drainLimit() time.Duration {

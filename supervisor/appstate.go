@@ -3,8 +3,12 @@ package supervisor
 import (
 	"fmt"
 	"os"
+	"strings"
 	"time"
 )
+
+// shownLines is how much of an app's output the front may show: a long traceback.
+const shownLines = 60
 
 // publish shows what the app is now, and tells the front when that is news to it.
 func (a *app) publish() {
@@ -49,6 +53,9 @@ func (a *app) frontState(s Snapshot) AppState {
 	st.State = a.frontWord(s)
 	if st.State != AppReady && st.State != AppStarting {
 		st.Err = s.Err
+		if a.spec.ShowOutput && s.Lines != nil {
+			st.Output = strings.Join(s.Lines(shownLines), "\n")
+		}
 	}
 	if s.State == Backoff {
 		st.RetryAfter = retryAfter(s.RetryAt.Sub(s.Since))

@@ -35,4 +35,5 @@ type AppState struct {
 	Limit      int           // requests at once
 	RetryAfter time.Duration // of a refusal: until the next try
 	Err        string        // why the app is not up
+	Output     string        // its last lines when it is not up, with AppSpec.ShowOutput
 }

@@ -13,8 +13,9 @@ import (
 // mayImport is the import table of the house: what each package may import of
 // ours. A package that is not named may not exist.
 var mayImport = map[string]string{
-	"cmd/paddock":      "internal/keeper internal/worker internal/control internal/config supervisor",
+	"cmd/paddock":      "internal/keeper internal/worker internal/control internal/config internal/dev supervisor",
 	"internal/keeper":  "internal/config internal/control internal/link internal/logfile internal/value supervisor proxy accesslog",
+	"internal/dev":     "internal/keeper internal/config supervisor",
 	"internal/worker":  "internal/link internal/logfile internal/value proxy proxy/netpoll accesslog",
 	"internal/control": "internal/value",
 	"internal/config":  "internal/value proxy supervisor accesslog",

@@ -74,7 +74,7 @@ below talk to the daemon that runs with it.`,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().StringVarP(&p.config, "config", "c", "", "configuration `FILE` (default ./paddock.toml, then /etc/paddock/paddock.toml)")
 	root.PersistentFlags().StringVar(&p.socket, "socket", "", "control socket `PATH` of the daemon, instead of the one that the configuration names")
-	root.AddCommand(p.run(), p.check(), p.deploy(), p.reload(), p.status(), p.version(), p.proxy())
+	root.AddCommand(p.run(), p.check(), p.deploy(), p.reload(), p.status(), p.version(), p.proxy(), p.dev())
 	root.AddCommand(
 		p.processCommand(control.ActionStart, "started", "Start apps and programs and wait until they run"),
 		p.processCommand(control.ActionStop, "stopped", "Stop apps and programs and wait until they have"),

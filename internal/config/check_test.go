@@ -30,7 +30,7 @@ func TestWhatTheStartWouldFailOnIsReported(t *testing.T) {
 		},
 		"a run_dir too long for its sockets": {
 			smallest + "[paddock]\nrun_dir = '/run/" + strings.Repeat("x", 90) + "'\n",
-			[]string{"main.toml:8: paddock.run_dir: the path of a socket there, app/web.1000000.sock, has 116 bytes; expected at most 107: choose a shorter run_dir"},
+			[]string{"main.toml:8: paddock.run_dir: 95 bytes are too many: with the control socket's name the path of a unix socket would have 108; expected at most 107 in all"},
 		},
 		"one port, an address and all of them": {
 			server(`["80", "127.0.0.1:80"]`) + server(`"127.0.0.2:80"`) + server(`"80 default_server"`),

@@ -24,6 +24,9 @@ const (
 
 // readFile reads a file of the configuration.
 func readFile(f *file) (string, *Problem) {
+	if f.memory != nil {
+		return *f.memory, nil
+	}
 	text, err := readRegular(f.path)
 	if err != nil {
 		return "", &Problem{File: f.name, Text: "cannot be read: " + withoutPath(err).Error()}

@@ -18,9 +18,18 @@ import (
 func Load(path string) (*Config, error) { return load(path, thisHost()) }
 
 func load(path string, h *host) (*Config, error) {
+	return check(&file{name: path}, nil, h)
+}
+
+// check reads a main file and what it includes, and checks all of it. add says what
+// no key can, before the checks; nil: nothing.
+func check(main *file, add func(*Config), h *host) (*Config, error) {
 	l := loader{host: h, config: &Config{}, sum: sha256.New(), seen: map[string]bool{}}
-	if err := l.readAll(path); err != nil {
+	if err := l.readAll(main); err != nil {
 		return nil, err
+	}
+	if add != nil {
+		add(l.config)
 	}
 	l.check()
 	if len(l.problems) > 0 {
@@ -47,17 +56,17 @@ type file struct {
 	name    string // as problems print it
 	path    string // absolute
 	lines   lineIndex
-	servers int // [[server]] entries in the files before this one
+	servers int     // [[server]] entries in the files before this one
+	memory  *string // its text when it is no file on disk
 }
 
 // readAll reads the main file and its includes.
-func (l *loader) readAll(name string) error {
-	path, err := filepath.Abs(name)
+func (l *loader) readAll(main *file) error {
+	path, err := filepath.Abs(main.name)
 	if err != nil {
 		return err
 	}
-	l.config.File = path
-	main := &file{name: name, path: path}
+	l.config.File, main.path = path, path
 	l.read(main)
 	for _, f := range l.included(main) {
 		l.read(f)

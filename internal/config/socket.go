@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"paddock/internal/value"
-	"paddock/supervisor"
 )
 
 // controlName is the control socket's name in run_dir.
@@ -17,19 +16,11 @@ const controlName = "control.sock"
 // its NUL).
 const maxSocketPath = 107
 
-// lastGeneration stands for every generation that an app may reach.
-const lastGeneration = 1_000_000
-
-// checkSocketPaths wants a run_dir that leaves room for the sockets in it.
+// checkSocketPaths wants a run_dir that leaves room for the control socket. The apps'
+// sockets are bound and dialled by their folder, however long its path.
 func (c *Config) checkSocketPaths(problems *value.Problems) {
-	longest := controlName
-	for _, name := range sortedKeys(c.Apps) {
-		if s := filepath.Join("app", supervisor.SocketName(name, lastGeneration)); len(s) > len(longest) {
-			longest = s
-		}
-	}
-	if n := len(filepath.Join(c.Paddock.RunDir, longest)); n > maxSocketPath {
-		problems.Addf("paddock.run_dir", "the path of a socket there, %s, has %d bytes; expected at most %d: choose a shorter run_dir", longest, n, maxSocketPath)
+	if n := len(c.ControlSocket()); n > maxSocketPath {
+		problems.Addf("paddock.run_dir", "%d bytes are too many: with the control socket's name the path of a unix socket would have %d; expected at most %d in all", len(c.Paddock.RunDir), n, maxSocketPath)
 	}
 }
 

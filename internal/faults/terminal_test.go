@@ -17,7 +17,7 @@ import (
 func TestCtrlCInATerminalStopsEverythingCleanly(t *testing.T) {
 	d := folder(t)
 	d.configure(syncApp)
-	keyboard := d.runInTerminal()
+	keyboard := d.inTerminal(exec.Command(paddock, "run", "-c", filepath.Join(d.dir, "paddock.toml")))
 	d.waitLog(`web entered RUNNING state`)
 	for _, shown := range []string{
 		fmt.Sprintf(`is serving: keeper pid %d, proxy pid %d`, d.cmd.Process.Pid, d.proxyPid()),
@@ -39,7 +39,7 @@ func TestCtrlCInATerminalStopsEverythingCleanly(t *testing.T) {
 	fmt.Fprintf(slow, "GET /sleep/1 HTTP/1.1\r\nHost: a.test\r\n\r\n")
 	d.untilInFlight(1)
 
-	fmt.Fprint(keyboard, "\x03")
+	keyboard.interrupt(t)
 	if code := d.wait(); code != 0 {
 		t.Errorf("ended with exit code %d (%v), want 0", code, d.cmd.ProcessState)
 	}
@@ -59,54 +59,63 @@ func TestCtrlCInATerminalStopsEverythingCleanly(t *testing.T) {
 	}
 }
 
-// runInTerminal starts the daemon as the foreground job of a terminal of its own
-// and returns what a person types into.
-func (d *daemon) runInTerminal() io.Writer {
-	d.t.Helper()
-	master, slave := terminal(d.t)
-	d.log = newLines()
-	d.cmd = exec.Command(paddock, "run", "-c", filepath.Join(d.dir, "paddock.toml"))
-	d.cmd.Stdin, d.cmd.Stdout, d.cmd.Stderr = slave, slave, slave
-	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	if err := d.cmd.Start(); err != nil {
-		d.t.Fatal(err)
-	}
-	slave.Close()
-	shown := make(chan struct{})
-	go func() { // ends when nobody has the terminal open any more
-		defer close(shown)
-		io.Copy(withoutReturns{d.log}, master)
-	}()
-	d.watchOutput(shown)
-	return master
-}
+// terminal is the far side of a pseudo-terminal: what is written to it is typed.
+type terminal struct{ *os.File }
 
-// terminal opens a pseudo-terminal.
-func terminal(t *testing.T) (master, slave *os.File) {
+// openTerminal makes a pseudo-terminal (pty(7)); near is the side of the program.
+func openTerminal(t *testing.T) (far terminal, near *os.File) {
 	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
-		t.Skip("no pseudo-terminals here:", err)
+		t.Fatal(err)
 	}
 	t.Cleanup(func() { master.Close() })
-	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	raw, err := master.SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}
-	slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
+	number := 0
+	var callErr error
+	err = raw.Control(func(fd uintptr) {
+		if callErr = unix.IoctlSetPointerInt(int(fd), unix.TIOCSPTLCK, 0); callErr == nil {
+			number, callErr = unix.IoctlGetInt(int(fd), unix.TIOCGPTN)
+		}
+	})
+	if err != nil || callErr != nil {
+		t.Fatal(err, callErr)
+	}
+	near, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return master, slave
+	return terminal{master}, near
 }
 
-// withoutReturns takes away the carriage returns that a terminal adds.
-type withoutReturns struct{ to io.Writer }
+// interrupt types Ctrl-C.
+func (f terminal) interrupt(t *testing.T) {
+	t.Helper()
+	if _, err := f.Write([]byte{3}); err != nil {
+		t.Fatal(err)
+	}
+}
 
-func (w withoutReturns) Write(p []byte) (int, error) {
-	_, err := io.WriteString(w.to, strings.ReplaceAll(string(p), "\r", ""))
-	return len(p), err
+// inTerminal starts a program as a shell starts it: with the terminal as its own.
+// Its output goes to the daemon's log, its end to exit.
+func (d *daemon) inTerminal(cmd *exec.Cmd) terminal {
+	d.t.Helper()
+	far, near := openTerminal(d.t)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = near, near, near
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		d.t.Fatal(err)
+	}
+	near.Close()
+	d.cmd, d.log = cmd, newLines()
+	shown := make(chan struct{})
+	go func() { // ends when nobody has the near side open any more: EIO
+		defer close(shown)
+		io.Copy(d.log, far)
+	}()
+	d.watchOutput(shown)
+	return far
 }

@@ -28,6 +28,7 @@ type Options struct {
 	Version  string
 	Terminal *os.File  // gets the access lines too; nil: there is none
 	Out      io.Writer // the start summary
+	Session  *Session  // of `paddock dev`; nil: this is a daemon
 }
 
 // Keeper is the running daemon.
@@ -91,7 +92,9 @@ func Run(c *config.Config, o Options) error {
 		return errors.Join(err, k.close())
 	}
 	k.summary()
+	stopSession := k.startSession()
 	k.serve(signals)
+	stopSession()
 	return k.close()
 }
 
@@ -107,7 +110,7 @@ func (k *Keeper) serve(signals <-chan os.Signal) {
 		}
 	})
 	for s := range signals {
-		switch s {
+		switch s = k.opts.Session.meaning(s); s {
 		case syscall.SIGHUP:
 			select {
 			case reloads <- struct{}{}:
@@ -251,10 +254,15 @@ func (k *Keeper) note(err error) {
 func processes(c *config.Config) supervisor.Set {
 	set := supervisor.Set{Apps: map[string]supervisor.AppSpec{}, Programs: c.Programs}
 	for name, a := range c.Apps {
-		set.Apps[name] = supervisor.AppSpec{App: a.Supervised, HealthTimeout: a.HealthTimeout.D(), MaxConns: a.MaxConns}
+		set.Apps[name] = supervisor.AppSpec{App: a.Supervised, HealthTimeout: a.HealthTimeout.D(), MaxConns: a.MaxConns, ShowOutput: a.Dev}
 	}
 	return set
 }
 
 // drain is how long requests in flight may take when the daemon stops.
-func (o Options) drain() time.Duration { return supervisor.DefaultDrainLimit }
+func (o Options) drain() time.Duration {
+	if o.Session != nil {
+		return sessionDrain
+	}
+	return supervisor.DefaultDrainLimit
+}

@@ -116,6 +116,9 @@ func (k *Keeper) event(e supervisor.Event) {
 	if e.Kind == supervisor.KindProxy && e.To == supervisor.Starting {
 		k.proxy.starts.Add(1)
 	}
+	if k.opts.Session.tells(e) {
+		return
+	}
 	fields := []zap.Field{zap.Int("pid", e.PID)}
 	if e.Generation > 0 {
 		fields = append(fields, zap.Int("generation", e.Generation))

@@ -42,6 +42,9 @@ func NewDescriptor(f *os.File) *Descriptor {
 // Regular reports whether it is a regular file.
 func (d *Descriptor) Regular() bool { return d.info != nil && d.info.Mode().IsRegular() }
 
+// Pipe reports whether it is a pipe or a FIFO.
+func (d *Descriptor) Pipe() bool { return d.info != nil && d.info.Mode()&fs.ModeNamedPipe != 0 }
+
 // Write writes p. When it returns an error, n bytes have been written all the
 // same. A reader that stalls is ErrStalled; it is waited for once, and then not
 // again before it has read something.
