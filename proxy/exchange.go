@@ -28,6 +28,11 @@ type exchange struct {
 	start, end int
 	body       body
 
+	believed      bool   // the peer is a trusted proxy
+	remote        []byte // $remote_addr: the client's
+	forwarded     []byte // memory of ForwardedFor
+	forwardedHost []byte // the host that a trusted proxy was asked for; nil: ours
+
 	keepAlive bool // another request may follow on the connection
 	unread    bool // the client may still be sending: close so that it sees the answer
 	sent      bool // the head of the answer went out, whole or in part
@@ -191,7 +196,8 @@ func (x *exchange) note() {
 	}
 	x.Request = r
 	x.RequestLength = int64(x.head)
-	x.ForwardedFor, x.ForwardedProto = x.conn.remote, x.conn.info.Scheme
+	x.believed, x.remote, x.forwardedHost = false, x.conn.remote, nil
+	x.ForwardedFor, x.ForwardedProto = x.remote, x.conn.info.Scheme
 	binary.NativeEndian.PutUint64(x.RequestID[:8], rand.Uint64())
 	binary.NativeEndian.PutUint64(x.RequestID[8:], rand.Uint64())
 	x.HasID = true
