@@ -37,6 +37,9 @@ type exchange struct {
 	unread    bool // the client may still be sending: close so that it sees the answer
 	sent      bool // the head of the answer went out, whole or in part
 
+	upgrade  bool // a WebSocket is asked for
+	upgraded bool // and granted
+
 	chunked    bool // how the client is told where a proxied answer ends
 	untilClose bool
 
@@ -79,6 +82,7 @@ func (x *exchange) begin() {
 	x.snap, x.server, x.place, x.upstream = nil, nil, nil, nil
 	x.keepAlive, x.unread, x.sent = false, false, false
 	x.chunked, x.untilClose = false, false
+	x.upgrade, x.upgraded = false, false
 	x.out = x.out[:0]
 	x.try.reset()
 }
@@ -196,6 +200,7 @@ func (x *exchange) note() {
 	}
 	x.Request = r
 	x.RequestLength = int64(x.head)
+	x.upgrade = asksForWebSocket(r)
 	x.believed, x.remote, x.forwardedHost = false, x.conn.remote, nil
 	x.ForwardedFor, x.ForwardedProto = x.remote, x.conn.info.Scheme
 	binary.NativeEndian.PutUint64(x.RequestID[:8], rand.Uint64())

@@ -25,7 +25,9 @@ func (x *exchange) appendRequestHead(dst []byte, keep bool) []byte {
 	if x.req.HasBody() || x.req.ContentLength == 0 {
 		dst = http1.AppendIntField(dst, "Content-Length", x.body.size)
 	}
-	if !keep {
+	if x.upgrade {
+		dst = appendUpgrade(dst)
+	} else if !keep {
 		dst = http1.AppendField(dst, "Connection", "close")
 	}
 	dst = x.req.Fields.AppendForwardable(dst, false)
