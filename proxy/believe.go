@@ -27,6 +27,7 @@ func (x *exchange) believe(r *realip) {
 	}
 	x.believed = true
 	x.findClient(r)
+	x.ForwardedFor = x.remote
 	if r.header == "" && !r.trusts(x.conn.proxied.client.Addr()) {
 		return // who speaks the PROXY protocol passes bytes on: the fields are the client's own words
 	}
