@@ -251,6 +251,7 @@ func TestProxyProtocolComesAndGoesWithAReload(t *testing.T) {
 	r.backend(1, echo)
 	r.ready(1, 0)
 	before := r.dial()
+	r.waitFor("it is accepted", func(s Stats) bool { return s.Connections == 1 })
 	for _, params := range []string{" proxy_protocol", ""} {
 		r.params = params
 		r.cfg.Servers[0].Listen = r.listens()
