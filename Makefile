@@ -21,7 +21,7 @@ run:
 
 # Real gunicorn, Flask and nginx; the race detector needs a C compiler.
 test:
-	@$(PACKAGES) gunicorn python3-flask python3-gevent nginx-light gcc libc6-dev procps
+	@$(PACKAGES) gunicorn python3-flask python3-gevent python3-uvicorn python3-websockets nginx-light gcc libc6-dev procps
 	$(GO) test -race -timeout 11m ./...
 
 check:
