@@ -91,9 +91,7 @@ func (c *conn) resumed(nc *netpoll.Conn) {
 
 // run serves requests until no byte of a next one is there.
 func (c *conn) run(x *exchange) {
-	if c.mute && !c.introduce(x.in) {
-		x.release()
-		c.close()
+	if c.mute && !c.ready(x) {
 		return
 	}
 	for c.exchange(x) {

@@ -9,6 +9,23 @@ import (
 	"paddock/accesslog"
 )
 
+// ready reports whether a connection that had still to introduce itself goes on to
+// its first request. Load balancers open connections ahead of their requests: until
+// one comes it holds no buffer.
+func (c *conn) ready(x *exchange) bool {
+	introduced := c.introduce(x.in)
+	if introduced && !c.nc.Quiet() {
+		return true
+	}
+	x.release()
+	if introduced {
+		c.nc.WaitReadable(c.resume)
+	} else {
+		c.close()
+	}
+	return false
+}
+
 // introduce reads the PROXY protocol header that a connection of a listener with
 // proxy_protocol begins with, and no byte behind it. false: the connection is to be
 // closed, since whom it speaks for is unknown. It has client_header_timeout from

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -412,6 +413,52 @@ func TestTunnelOutlivesReloadsDeploysAndItsListener(t *testing.T) {
 		t.Errorf("got %q, %v", rest, err)
 	}
 	must(t, r.proxy.Drain(context.Background(), "web", 1))
+}
+
+func TestIdleTunnelsOutliveReloadsAndStayCheap(t *testing.T) {
+	const n, most = 500, 96 << 10 // bytes for each: 40 + 16 KiB of buffers, two goroutines, and the test's own two ends
+	r := newRig(t, nil)
+	r.backend(1, switches(func(c net.Conn) {
+		buf := make([]byte, 100)
+		for {
+			k, err := c.Read(buf)
+			if err != nil {
+				return
+			}
+			c.Write(buf[:k])
+		}
+	}))
+	r.ready(1, 0)
+	before := heapInUse()
+	type end struct {
+		c  net.Conn
+		br *bufio.Reader
+	}
+	var all []end
+	for range n {
+		c, br := r.open("")
+		all = append(all, end{c, br})
+	}
+	if each := (heapInUse() - before) / n; each > most && !raceEnabled {
+		t.Errorf("%d bytes for each tunnel with its client and app, want at most %d", each, most)
+	} else {
+		t.Logf("%d bytes for each tunnel with its client and app", each)
+	}
+	for range 20 {
+		must(t, r.configure())
+	}
+	for i, e := range all {
+		exchangeText(t, e.c, e.br, fmt.Sprintf("tunnel %d", i))
+		e.c.Close()
+	}
+	t.Logf("%d tunnels, %d alive after 20 reloads, 0 cut", n, len(all))
+}
+
+func heapInUse() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapInuse + m.StackInuse)
 }
 
 func TestShutdownKeepsTunnelsToItsLimitThenCutsThem(t *testing.T) {
