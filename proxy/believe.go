@@ -31,6 +31,7 @@ func (x *exchange) believe(r *realip) {
 	if r.header == "" && !r.trusts(x.conn.proxied.client.Addr()) {
 		return // who speaks the PROXY protocol passes bytes on: the fields are the client's own words
 	}
+	x.outside = true
 	x.keepForwarded()
 	x.ForwardedFor = x.appendForwardedFor()
 	x.ForwardedProto = x.forwardedScheme()
@@ -152,4 +153,19 @@ func (x *exchange) trustedHost() []byte {
 		return nil
 	}
 	return host
+}
+
+// absoluteOutside makes a URL of a path as the client of a trusted proxy sees it:
+// our own scheme and port are of no use there.
+func (x *exchange) absoluteOutside(place []byte) []byte {
+	host := x.forwardedHost
+	if host == nil {
+		host = x.req.Host
+	}
+	if len(host) == 0 {
+		host = x.Host
+	}
+	full := make([]byte, 0, len("https://")+len(host)+len(place))
+	full = append(append(full, x.ForwardedProto...), "://"...)
+	return append(append(full, host...), place...)
 }

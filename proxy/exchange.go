@@ -29,6 +29,7 @@ type exchange struct {
 	body       body
 
 	believed      bool   // the peer is a trusted proxy
+	outside       bool   // and its forwarded fields say what the client asked for
 	remote        []byte // $remote_addr: the client's
 	forwarded     []byte // memory of ForwardedFor
 	forwardedHost []byte // the host that a trusted proxy was asked for; nil: ours
@@ -201,7 +202,7 @@ func (x *exchange) note() {
 	x.Request = r
 	x.RequestLength = int64(x.head)
 	x.upgrade = asksForWebSocket(r)
-	x.believed, x.remote, x.forwardedHost = false, x.conn.remote, nil
+	x.believed, x.outside, x.remote, x.forwardedHost = false, false, x.conn.remote, nil
 	x.ForwardedFor, x.ForwardedProto = x.remote, x.conn.info.Scheme
 	binary.NativeEndian.PutUint64(x.RequestID[:8], rand.Uint64())
 	binary.NativeEndian.PutUint64(x.RequestID[8:], rand.Uint64())

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -291,6 +292,25 @@ func TestLocationMayTrustWhomItsServerDoesNot(t *testing.T) {
 	for i, want := range []string{"X-Real-IP: 127.0.0.1", "X-Real-IP: 192.0.2.1"} {
 		if head := b.seen()[i].head; !strings.Contains(head, want) {
 			t.Errorf("want %s in\n%s", want, head)
+		}
+	}
+}
+
+func TestRedirectBehindATrustedProxyIsOfItsSchemeAndHost(t *testing.T) {
+	for _, c := range []struct{ from, fields, want string }{
+		{"127.0.0.1", "X-Forwarded-Proto: https\r\n", "Location: https://a.test/app/?q\r\n"},
+		{"127.0.0.1", "X-Forwarded-Proto: https\r\nX-Forwarded-Host: www.test:8443\r\n", "Location: https://www.test:8443/app/?q\r\n"},
+		{"10.0.0.1", "X-Forwarded-Proto: https\r\nX-Forwarded-Host: www.test\r\n", "Location: http://a.test:PORT/app/?q\r\n"},
+	} {
+		r := newRig(t, func(cfg *Config) {
+			cfg.Servers[0].App = ""
+			cfg.Servers[0].SetRealIPFrom = value.Strings{c.from}
+			cfg.Servers[0].Location = []Location{{Path: "/app/", ProxyPass: "http://web"}}
+		})
+		got := r.say("GET /app?q HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n" + c.fields + "\r\n")
+		_, port, _ := net.SplitHostPort(r.addr)
+		if want := strings.Replace(c.want, "PORT", port, 1); !strings.Contains(got, want) {
+			t.Errorf("%s: want %s in\n%s", c.fields, want, got)
 		}
 	}
 }
