@@ -22,7 +22,7 @@ run:
 
 # Real gunicorn, Flask and nginx; the race detector needs a C compiler.
 test:
-	@$(PACKAGES) gunicorn python3-flask python3-gevent python3-django nginx-light gcc libc6-dev procps systemd
+	@$(PACKAGES) gunicorn python3-flask python3-gevent python3-django python3-uvicorn python3-websockets nginx-light gcc libc6-dev procps systemd
 	$(GO) test -race -timeout 11m ./...
 
 check:

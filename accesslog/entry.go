@@ -12,15 +12,25 @@ type Header interface {
 }
 
 // Conn is what is known of a client connection. It is made once per connection
-// and shared by its requests.
+// and shared by its requests; a request that a trusted proxy passed on has a copy
+// with the client's address.
 type Conn struct {
 	Serial     uint64 // $connection
 	RemoteAddr string // $remote_addr: "192.0.2.1", "unix:" for a unix socket
 	RemotePort string // $remote_port, "" for a unix socket
+	PeerAddr   string // $realip_remote_addr, when RemoteAddr is not the peer's own; else ""
+	PeerPort   string // $realip_remote_port, then
+	Proxied    *Proxied
 	ServerAddr string // $server_addr
 	ServerPort string // $server_port
 	Scheme     string // $scheme: "http" or "https"
 	Start      time.Time
+}
+
+// Proxied is what a PROXY protocol header said of a connection.
+type Proxied struct {
+	Addr, Port             string // $proxy_protocol_addr, $proxy_protocol_port: the client's
+	ServerAddr, ServerPort string // $proxy_protocol_server_addr, _port: where it connected to
 }
 
 // Try is one attempt to have a request answered by an upstream server. Times

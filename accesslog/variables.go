@@ -22,6 +22,13 @@ var variables = map[string]variable{
 	"https":       conn(httpsFlag),
 	"connection":  connection,
 
+	"realip_remote_addr":         conn(peerAddr),
+	"realip_remote_port":         conn(peerPort),
+	"proxy_protocol_addr":        proxied(func(p *Proxied) string { return p.Addr }),
+	"proxy_protocol_port":        proxied(func(p *Proxied) string { return p.Port }),
+	"proxy_protocol_server_addr": proxied(func(p *Proxied) string { return p.ServerAddr }),
+	"proxy_protocol_server_port": proxied(func(p *Proxied) string { return p.ServerPort }),
+
 	"connection_requests": number(func(e *Entry) int64 { return int64(e.ConnectionRequests) }),
 	"connection_time":     elapsed(func(e *Entry) time.Time { return e.connStart() }),
 	"request_time":        elapsed(func(e *Entry) time.Time { return e.Start }),

@@ -29,7 +29,7 @@ func (x *exchange) readAnswer() error {
 		case err != nil:
 			return x.failed(badGateway(err))
 		}
-		if t.answer.Status >= 200 {
+		if t.answer.Status >= 200 || x.switched() {
 			t.start, t.head = n, n
 			break
 		}

@@ -41,6 +41,10 @@ func (x *exchange) appendOwnFields() {
 
 // appendConnection ends the head. nginx says keep-alive too, which HTTP/1.0 needs.
 func (x *exchange) appendConnection() {
+	if x.upgraded {
+		x.out = http1.AppendEnd(appendUpgrade(x.out))
+		return
+	}
 	if x.conn.listener.retired.Load() { // also since the request began
 		x.keepAlive = false
 	}

@@ -199,5 +199,5 @@ func (x *exchange) complain(err error) {
 	}
 	x.conn.proxy.logger.Warn("no answer from upstream",
 		zap.String("upstream", x.upstream.name), zap.String("address", x.last().Addr), zap.Int("status", r.status),
-		zap.ByteString("request", x.Line), zap.String("client", x.conn.info.RemoteAddr), zap.Error(r.cause))
+		zap.ByteString("request", x.Line), zap.String("client", x.Conn.RemoteAddr), zap.Error(r.cause))
 }

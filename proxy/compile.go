@@ -26,6 +26,7 @@ type site struct {
 	names    nameTable
 	fallback *server // the default server
 	explicit bool    // by default_server; otherwise the first
+	proxied  bool    // by proxy_protocol of any of them, as in nginx
 }
 
 // server is one compiled [[server]].
@@ -154,6 +155,7 @@ func (c *compiler) settings(key string, own *Settings, base settings) settings {
 	} {
 		c.above0(key, name, d)
 	}
+	s.realip = c.realip(key, own, base.realip)
 	return s
 }
 
@@ -177,6 +179,7 @@ func (c *compiler) enterListens(key string, cfg *Server, s *server) {
 			at = &site{fallback: s}
 			c.out.sites[l.Key()], c.out.listen[l.Key()] = at, l
 		}
+		at.proxied = at.proxied || l.ProxyProtocol
 		if l.DefaultServer {
 			if at.explicit {
 				c.problems.Addf(value.Join(key, "listen"), "%q: another server is the default_server of this address", l.Text)

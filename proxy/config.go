@@ -51,6 +51,9 @@ type Settings struct {
 	ProxyConnectTimeout *value.Duration    `toml:"proxy_connect_timeout"`   // 60 s
 	ProxySendTimeout    *value.Duration    `toml:"proxy_send_timeout"`      // between two writes; 60 s
 	ProxyReadTimeout    *value.Duration    `toml:"proxy_read_timeout"`      // between two reads; 60 s
+	SetRealIPFrom       value.Strings      `toml:"set_real_ip_from"`        // peers that are believed: addresses, networks, "unix:"; none
+	RealIPHeader        *string            `toml:"real_ip_header"`          // the field that names the client, or "proxy_protocol"; X-Real-IP
+	RealIPRecursive     *bool              `toml:"real_ip_recursive"`       // step over believed addresses in that field; false
 }
 
 // Limits say how many requests an upstream gets at once and how many may wait.

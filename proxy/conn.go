@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"net/netip"
 	"runtime/debug"
 	"strconv"
 	"sync/atomic"
@@ -19,7 +20,11 @@ type conn struct {
 	listener *listener
 	nc       *netpoll.Conn
 	info     accesslog.Conn
-	remote   []byte // info.RemoteAddr, for X-Forwarded-For
+	peer     netip.Addr // zero for a unix socket
+	remote   []byte     // info.RemoteAddr, for X-Forwarded-For
+	mute     bool       // its PROXY protocol header is still to come
+	proxied  proxyHeader
+	client   *spokenFor // of the last request that a trusted proxy passed on
 	requests int
 	resume   netpoll.Handler // run again; made once
 
@@ -36,6 +41,7 @@ func (l *listener) accept(nc *netpoll.Conn) {
 	<-l.ready
 	c := &conn{proxy: l.proxy, listener: l, nc: nc}
 	c.resume, c.onHangup = c.resumed, c.hungUp
+	c.mute = l.proxied.Load()
 	c.identify()
 	if !l.add(c) {
 		nc.Close()
@@ -62,7 +68,8 @@ func (c *conn) identify() {
 		Start:      l.proxy.now(),
 	}
 	if remote := c.nc.RemoteAddrPort(); remote.IsValid() {
-		c.info.RemoteAddr = remote.Addr().Unmap().String()
+		c.peer = remote.Addr().Unmap()
+		c.info.RemoteAddr = c.peer.String()
 		c.info.RemotePort = strconv.Itoa(int(remote.Port()))
 		if l.wildcard {
 			c.info.ServerAddr = c.nc.LocalAddrPort().Addr().Unmap().String()
@@ -84,6 +91,9 @@ func (c *conn) resumed(nc *netpoll.Conn) {
 
 // run serves requests until no byte of a next one is there.
 func (c *conn) run(x *exchange) {
+	if c.mute && !c.ready(x) {
+		return
+	}
 	for c.exchange(x) {
 		if x.start == x.end {
 			timeout := x.server.keepaliveTimeout

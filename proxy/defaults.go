@@ -76,6 +76,7 @@ type settings struct {
 	connectTimeout time.Duration
 	proxySend      time.Duration
 	proxyRead      time.Duration
+	realip         *realip // nil: no peer is believed
 }
 
 func defaultSettings() settings {

@@ -8,6 +8,7 @@
 //	             │        enter     the queue of the app               │
 //	             │        call      connect, send, read the head       │
 //	             │        relay     the answer, as it comes            │
+//	             │        tunnel    or, after a 101, both directions   │
 //	             └─ next ◄─ end ─── one accesslog.Entry ◄──────────────┘
 //
 // A [Config] is compiled to one immutable snapshot; Configure swaps one pointer.

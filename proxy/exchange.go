@@ -28,9 +28,18 @@ type exchange struct {
 	start, end int
 	body       body
 
+	believed      bool   // the peer is a trusted proxy
+	outside       bool   // and its forwarded fields say what the client asked for
+	remote        []byte // $remote_addr: the client's
+	forwarded     []byte // memory of ForwardedFor
+	forwardedHost []byte // the host that a trusted proxy was asked for; nil: ours
+
 	keepAlive bool // another request may follow on the connection
 	unread    bool // the client may still be sending: close so that it sees the answer
 	sent      bool // the head of the answer went out, whole or in part
+
+	upgrade  bool // a WebSocket is asked for
+	upgraded bool // and granted
 
 	chunked    bool // how the client is told where a proxied answer ends
 	untilClose bool
@@ -74,6 +83,7 @@ func (x *exchange) begin() {
 	x.snap, x.server, x.place, x.upstream = nil, nil, nil, nil
 	x.keepAlive, x.unread, x.sent = false, false, false
 	x.chunked, x.untilClose = false, false
+	x.upgrade, x.upgraded = false, false
 	x.out = x.out[:0]
 	x.try.reset()
 }
@@ -187,7 +197,9 @@ func (x *exchange) note() {
 	}
 	x.Request = r
 	x.RequestLength = int64(x.head)
-	x.ForwardedFor, x.ForwardedProto = x.conn.remote, x.conn.info.Scheme
+	x.upgrade = asksForWebSocket(r)
+	x.believed, x.outside, x.remote, x.forwardedHost = false, false, x.conn.remote, nil
+	x.ForwardedFor, x.ForwardedProto = x.remote, x.conn.info.Scheme
 	binary.NativeEndian.PutUint64(x.RequestID[:8], rand.Uint64())
 	binary.NativeEndian.PutUint64(x.RequestID[8:], rand.Uint64())
 	x.HasID = true

@@ -6,7 +6,8 @@ import (
 
 // appendRequestHead appends the head that the app gets. Nothing of the client's
 // head goes on as bytes; what it said of itself in forwarded-for fields is
-// dropped, since gunicorn believes these from a unix socket whoever sent them.
+// dropped unless it is believed, since gunicorn believes these from a unix socket
+// whoever sent them.
 func (x *exchange) appendRequestHead(dst []byte, keep bool) []byte {
 	dst = x.appendRequestLine(dst)
 	host := x.req.Host
@@ -14,14 +15,19 @@ func (x *exchange) appendRequestHead(dst []byte, keep bool) []byte {
 		host = x.Host // HTTP/1.0 without one; gunicorn makes SERVER_NAME of it
 	}
 	dst = http1.AppendField(dst, "Host", host)
-	dst = http1.AppendField(dst, "X-Real-IP", x.conn.remote)
+	dst = http1.AppendField(dst, "X-Real-IP", x.remote)
 	dst = http1.AppendField(dst, "X-Forwarded-For", x.ForwardedFor)
 	dst = http1.AppendField(dst, "X-Forwarded-Proto", x.ForwardedProto)
+	if x.forwardedHost != nil {
+		host = x.forwardedHost
+	}
 	dst = http1.AppendField(dst, "X-Forwarded-Host", host)
 	if x.req.HasBody() || x.req.ContentLength == 0 {
 		dst = http1.AppendIntField(dst, "Content-Length", x.body.size)
 	}
-	if !keep {
+	if x.upgrade {
+		dst = appendUpgrade(dst)
+	} else if !keep {
 		dst = http1.AppendField(dst, "Connection", "close")
 	}
 	dst = x.req.Fields.AppendForwardable(dst, false)

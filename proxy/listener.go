@@ -22,6 +22,7 @@ type listener struct {
 	ready    chan struct{}
 	retired  atomic.Bool // accepts no more; connections end with the request under way
 	last     atomic.Pointer[server]
+	proxied  atomic.Bool // each connection begins with a PROXY protocol header
 	accepts  *netpoll.Listener
 }
 

@@ -136,6 +136,7 @@ func (p *Proxy) commit(next *snapshot, started []*listener) {
 	for key, l := range p.listeners {
 		if at := next.sites[key]; at != nil {
 			l.last.Store(at.fallback)
+			l.proxied.Store(at.proxied)
 		}
 	}
 	p.snap.Store(next)

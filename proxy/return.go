@@ -143,6 +143,9 @@ func (x *exchange) absolute(place []byte) []byte {
 	if len(place) == 0 || place[0] != '/' {
 		return place
 	}
+	if x.outside {
+		return x.absoluteOutside(place)
+	}
 	c := x.conn.info
 	full := make([]byte, 0, len(place)+len(x.Host)+len("https://:65535"))
 	full = append(append(full, c.Scheme...), "://"...)

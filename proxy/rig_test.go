@@ -27,7 +27,9 @@ const testTimeout = 10 * time.Second
 type rig struct {
 	t       *testing.T
 	dir     string
+	network string
 	addr    string
+	params  string // of the listen address, behind a blank
 	fd      int
 	key     string
 	cfg     Config
@@ -41,7 +43,13 @@ type rig struct {
 // the socket "web.1.sock", but for what change changes.
 func newRig(t *testing.T, change func(*Config)) *rig {
 	t.Helper()
-	r := &rig{t: t, dir: t.TempDir(), logPath: filepath.Join(t.TempDir(), "access.log")}
+	return newRigOn(t, "tcp", "127.0.0.1:0", "", change)
+}
+
+// newRigOn is newRig on another address, with parameters of listen.
+func newRigOn(t *testing.T, network, addr, params string, change func(*Config)) *rig {
+	t.Helper()
+	r := &rig{t: t, network: network, addr: addr, params: params, dir: t.TempDir(), logPath: filepath.Join(t.TempDir(), "access.log")}
 	r.listen()
 	r.openLog()
 	r.cfg = Config{
@@ -68,9 +76,9 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 }
 
 func (r *rig) listen() {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := net.Listen(r.network, r.addr)
 	must(r.t, err)
-	file, err := ln.(*net.TCPListener).File()
+	file, err := ln.(interface{ File() (*os.File, error) }).File()
 	must(r.t, err)
 	r.t.Cleanup(func() { file.Close(); ln.Close() })
 	r.addr, r.fd = ln.Addr().String(), int(file.Fd())
@@ -78,7 +86,11 @@ func (r *rig) listen() {
 
 func (r *rig) listens() value.Listens {
 	var l value.Listen
-	must(r.t, l.UnmarshalText([]byte(r.addr)))
+	text := r.addr + r.params
+	if r.network == "unix" {
+		text = "unix:" + text
+	}
+	must(r.t, l.UnmarshalText([]byte(text)))
 	r.key = l.Key()
 	return value.Listens{l}
 }
@@ -132,7 +144,7 @@ func (r *rig) lines() []string {
 // dial connects a client that may wait no longer than a test may.
 func (r *rig) dial() net.Conn {
 	r.t.Helper()
-	c, err := net.Dial("tcp", r.addr)
+	c, err := net.Dial(r.network, r.addr)
 	must(r.t, err)
 	r.t.Cleanup(func() { c.Close() })
 	must(r.t, c.SetDeadline(time.Now().Add(testTimeout)))

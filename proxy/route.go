@@ -11,6 +11,7 @@ func (x *exchange) route() error {
 	} else if s := at.names.find(x.req.HostName); s != nil {
 		x.server = s
 	}
+	x.believe(x.server.realip)
 	x.ServerName = x.server.name
 	x.Host = x.hostName()
 	x.keepAlive = x.mayLiveOn()
@@ -29,6 +30,7 @@ func (x *exchange) route() error {
 	if redirect {
 		x.place = place.slash
 	}
+	x.believeInPlace()
 	return nil
 }
 

@@ -21,5 +21,8 @@ func (x *exchange) serve() error {
 	if err := x.call(); err != nil {
 		return err
 	}
+	if x.switched() {
+		return x.tunnel()
+	}
 	return x.relay()
 }

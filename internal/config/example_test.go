@@ -142,12 +142,13 @@ var outOfRange = map[string][]string{
 	"access_log": {`""`, `{ format = "gone" }`}, "client_max_body_size": {`"1MB"`, `-1`}, "client_body_buffer_size": {`"1x"`, `0`},
 	"client_header_timeout": {`"-1"`, `0`}, "client_body_timeout": {`0`}, "send_timeout": {`0`}, "keepalive_timeout": {`"-1"`},
 	"keepalive_requests": {`0`}, "proxy_connect_timeout": {`0`}, "proxy_send_timeout": {`0`}, "proxy_read_timeout": {`0`},
+	"set_real_ip_from": {`"example.com"`, `["10.0.0.0/33"]`, `"fe80::1%eth0"`}, "real_ip_header": {`""`, `"X Y"`},
 	"path": {`"static/"`, `"~ ("`}, "proxy_pass": {`"http://gone"`, `"legacy"`}, "return": {`"1000"`, `"301"`},
 }
 
 var anyOfItsType = []string{
 	"run_dir", "state_dir", "log_dir", // made at the start
-	"priority", "autostart", "stopasgroup", "redirect_stderr",
+	"priority", "autostart", "stopasgroup", "redirect_stderr", "real_ip_recursive",
 }
 
 func TestKeyOutOfRangeIsReportedAtItsLine(t *testing.T) {

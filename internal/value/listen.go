@@ -18,7 +18,8 @@ const DefaultBacklog = 511
 //	localhost:80    127.0.0.1                 :80       every IPv4 and IPv6 address (ours)
 //	unix:/path      a unix socket
 //
-// followed by any of default_server, backlog=N.
+// followed by any of default_server, backlog=N, and proxy_protocol: every connection
+// begins with a PROXY protocol header.
 type Listen struct {
 	Text          string         // as written
 	Addr          netip.AddrPort // zero for a unix socket
@@ -26,6 +27,7 @@ type Listen struct {
 	Unix          string         // path of a unix socket
 	DefaultServer bool
 	Backlog       int
+	ProxyProtocol bool // every connection begins with a PROXY protocol header
 }
 
 // Key names the socket: two entries with one key share it.
@@ -78,8 +80,13 @@ func (l *Listen) UnmarshalText(text []byte) error {
 				return fmt.Errorf("%q: expected backlog=N with N from 1 to 65535", w)
 			}
 			out.Backlog = n
+		case "proxy_protocol":
+			if strings.Contains(w, "=") {
+				return fmt.Errorf("%q: proxy_protocol takes no value", w)
+			}
+			out.ProxyProtocol = true
 		default:
-			return fmt.Errorf("unknown parameter %q of a listen address; known are default_server and backlog=N", w)
+			return fmt.Errorf("unknown parameter %q of a listen address; known are default_server, proxy_protocol and backlog=N", w)
 		}
 	}
 	*l = out
