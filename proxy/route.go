@@ -11,6 +11,7 @@ func (x *exchange) route() error {
 	} else if s := at.names.find(x.req.HostName); s != nil {
 		x.server = s
 	}
+	x.arrive()
 	x.ServerName = x.server.name
 	x.Host = x.hostName()
 	x.keepAlive = x.mayLiveOn()
