@@ -1,8 +1,6 @@
 module paddock
 
-go 1.26.0
-
-toolchain go1.26.9
+go 1.26.9
 
 require (
 	github.com/BurntSushi/toml v1.6.0
