@@ -76,6 +76,7 @@ func (m *Meter) Measure(known map[int]Owner) map[Owner]Usage {
 // MeasureSelf is the usage of this process alone.
 func (m *Meter) MeasureSelf() Usage {
 	u, _ := readUsage(os.Getpid())
+	u.CPU = u.own // not that of children, which count for themselves
 	return u.Usage
 }
 
@@ -156,6 +157,7 @@ func readUsage(pid int) (processUsage, bool) {
 type processUsage struct {
 	Usage
 	state byte
+	own   time.Duration // CPU without that of children
 }
 
 // clockTick is USER_HZ, which is 100 on every architecture that Go runs on.
@@ -175,6 +177,9 @@ func parseUsage(text []byte) (processUsage, error) {
 		var ticks uint64
 		ticks, errs[i] = strconv.ParseUint(string(f[11+i]), 10, 62)
 		u.CPU += time.Duration(ticks) * clockTick
+		if i < 2 {
+			u.own = u.CPU
+		}
 	}
 	pages, err := strconv.ParseUint(string(f[21]), 10, 64)
 	errs[4] = err

@@ -102,6 +102,7 @@ func (k *Keeper) event(e supervisor.Event) {
 	if e.Kind == supervisor.KindProxy && e.To == supervisor.Starting {
 		k.proxy.starts.Add(1)
 	}
+	k.ledger.event(e)
 	fields := []zap.Field{zap.Int("pid", e.PID)}
 	if e.Generation > 0 {
 		fields = append(fields, zap.Int("generation", e.Generation))
@@ -152,6 +153,9 @@ func (k *Keeper) summary() {
 	}
 	for _, s := range k.manager.Status() {
 		fmt.Fprintf(w, "  %-28s %s\n", string(s.Kind)+" "+s.Name, describe(s, k.config))
+	}
+	if l := k.config.Metrics.Listen; l.On() {
+		fmt.Fprintf(w, "  %-28s %s\n", address(l.Listen), "metrics")
 	}
 	for _, path := range k.logs.paths {
 		fmt.Fprintf(w, "  %-28s %s\n", "access log", path)

@@ -43,11 +43,8 @@ const (
 	RestartDeploy  = "deploy"  // a new generation beside the old one
 )
 
-// DeployResults and RestartReasons are all of them.
-var (
-	DeployResults  = [...]string{DeploySucceeded, DeployFailed, DeployCancelled}
-	RestartReasons = [...]string{RestartExit, RestartFailed, RestartHealth, RestartRequest, RestartDeploy}
-)
+// DeployResults are all results of a deploy.
+var DeployResults = [...]string{DeploySucceeded, DeployFailed, DeployCancelled}
 
 func (s series) process(p *Process) {
 	labels := []string{p.Kind, p.Name}
@@ -65,7 +62,7 @@ func (s series) process(p *Process) {
 	for _, state := range states {
 		s.flag(processState, p.State == state, p.Kind, p.Name, state)
 	}
-	for _, reason := range RestartReasons {
+	for _, reason := range restartReasons(p.Kind) {
 		s.counter(processRestarts, p.Restarts[reason], p.Kind, p.Name, reason)
 	}
 	for code, n := range p.Exits {
@@ -73,6 +70,15 @@ func (s series) process(p *Process) {
 	}
 	s.gauge(processBackoff, p.Backoff.Seconds(), labels...)
 	s.counter(processDropped, p.Dropped, labels...)
+}
+
+// restartReasons are those that a kind of process can have.
+func restartReasons(kind string) []string {
+	all := []string{RestartExit, RestartFailed, RestartRequest}
+	if kind == "app" {
+		all = append(all, RestartHealth, RestartDeploy)
+	}
+	return all
 }
 
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

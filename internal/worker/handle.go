@@ -50,10 +50,17 @@ func (w *Worker) configure(m link.Message, files []*os.File) (link.Ready, error)
 		link.CloseAll(f.Logs)
 		return link.Ready{}, err
 	}
+	point, err := w.prepareMetrics(c, f.Listeners)
+	if err != nil {
+		link.CloseAll(f.Logs)
+		return link.Ready{}, err
+	}
 	next := w.logs.prepare(paths(c.Logs), f.Logs)
 	if err := w.proxy.Configure(cfg, listeners, next); err != nil {
+		point.rollback()
 		return link.Ready{}, errors.Join(err, w.logs.rollback(next))
 	}
+	w.commitMetrics(point)
 	return link.Ready{Serial: c.Serial, Pid: os.Getpid()}, w.logs.commit(next)
 }
 

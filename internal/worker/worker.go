@@ -34,13 +34,14 @@ type Options struct {
 
 // Worker is the proxy process.
 type Worker struct {
-	opts   Options
-	log    *zap.Logger
-	conn   *link.Conn
-	poller *netpoll.Poller
-	proxy  *proxy.Proxy // nil until the first configuration
-	logs   *logs
-	gather link.Gather // descriptors that came ahead of their message
+	opts    Options
+	log     *zap.Logger
+	conn    *link.Conn
+	poller  *netpoll.Poller
+	proxy   *proxy.Proxy // nil until the first configuration
+	logs    *logs
+	metrics *metricsPoint // nil: off
+	gather  link.Gather   // descriptors that came ahead of their message
 
 	ctx    context.Context // ends with the link: probes and drains stop
 	cancel context.CancelFunc
@@ -91,6 +92,7 @@ func (w *Worker) end() error {
 	if w.proxy != nil {
 		err = w.proxy.Shutdown(ctx)
 	}
+	w.closeMetrics() // last: they tell of the requests that are finished
 	w.asked.Wait()
 	if errors.Is(err, context.DeadlineExceeded) {
 		w.log.Warn("requests were cut at the end", zap.Duration("after", limit))
