@@ -151,3 +151,13 @@ func FuzzParseUsage(f *testing.F) {
 }
 
 func bytesFields(text []byte) int { return len(bytes.Fields(text)) }
+
+func FuzzParseOwner(f *testing.F) {
+	f.Add("web:3")
+	f.Add(":")
+	f.Fuzz(func(t *testing.T, text string) {
+		if o, ok := parseOwner(text); ok && (o.Name == "" || !strings.HasPrefix(text, o.Name+":")) {
+			t.Errorf("%q: %v", text, o)
+		}
+	})
+}

@@ -38,7 +38,10 @@ func (k *Keeper) answerStats(conn *link.Conn, m link.Message, work *sync.WaitGro
 	}
 	work.Go(func() {
 		defer k.gauge.mu.Unlock()
-		_ = conn.Reply(m, k.figures(), nil) // an error: the link has ended
+		// An error: the link has ended, or there are more processes than a message can hold.
+		if err := conn.Reply(m, k.figures(), nil); err != nil {
+			_ = conn.Reply(m, nil, err)
+		}
 	})
 }
 

@@ -22,7 +22,7 @@ const (
 	maxHeader      = 8 << 10
 	maxConnections = 32
 	maxScrapes     = 4
-	closeTimeout   = 5 * time.Second // for scrapes under way at the end
+	closeTimeout   = time.Second // for scrapes under way at the end
 )
 
 // Server serves /metrics and /stub_status on one listener.

@@ -92,7 +92,6 @@ func (w *Worker) end() error {
 	if w.proxy != nil {
 		err = w.proxy.Shutdown(ctx)
 	}
-	w.closeMetrics() // last: they tell of the requests that are finished
 	w.asked.Wait()
 	if errors.Is(err, context.DeadlineExceeded) {
 		w.log.Warn("requests were cut at the end", zap.Duration("after", limit))
@@ -101,6 +100,7 @@ func (w *Worker) end() error {
 	if err := w.logs.close(); err != nil {
 		w.log.Error("access lines were lost at the end", zap.Error(err))
 	}
+	w.closeMetrics() // last: they tell of the requests that are being finished
 	return errors.Join(err, w.poller.Close())
 }
 
