@@ -176,20 +176,21 @@ func TestKeeperThatHangsOrDiesIsSeenInMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.close()
-	fmt.Fprintf(conn, "GET /sleep/2 HTTP/1.1\r\nHost: a.test\r\n\r\n")
+	fmt.Fprintf(conn, "GET /sleep/4 HTTP/1.1\r\nHost: a.test\r\n\r\n")
 	d.untilInFlight(1)
 	proxy := d.proxyPid()
 	kill(t, d.cmd.Process.Pid)
-	<-d.exit
 	// The proxy finishes what it holds, and says so meanwhile.
-	wantSeries(t, scrape(t, addr), map[string]float64{
-		`paddock_keeper_up`: 0,
-		`paddock_http_requests_in_flight{site="a.test"}`: 1,
+	d.until("the keeper is missed", func() bool {
+		got = scrape(t, addr)
+		return got[`paddock_keeper_up`] == 0
 	})
+	wantSeries(t, got, map[string]float64{`paddock_http_requests_in_flight{site="a.test"}`: 1})
 	if a, err := conn.answer("GET"); err != nil || a.status != 200 {
 		t.Errorf("the request in flight: %d, %v", a.status, err)
 	}
 	waitGone(t, 10*time.Second, proxy)
+	<-d.exit
 	d.run()
 	d.waitLog(`web entered RUNNING state`)
 	wantSeries(t, scrape(t, addr), map[string]float64{`paddock_keeper_up`: 1})
