@@ -193,7 +193,7 @@ func (x *exchange) noteRefusal(err error) {
 
 // headReason tells a head that is too large from one that is malformed.
 func headReason(e *http1.Error) accesslog.Refusal {
-	if e.Rule == ruleHeaderBuffers || e.Status == 414 {
+	if e.Rule == http1.RuleHeadTooLarge || e.Status == 414 {
 		return accesslog.RefusedHeaderSize
 	}
 	return accesslog.RefusedBadRequest
