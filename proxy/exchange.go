@@ -216,8 +216,8 @@ func (x *exchange) finish(err error) {
 // request that was never routed is of the address's default server.
 func (x *exchange) record() {
 	x.End = x.conn.proxy.now()
-	x.conn.proxy.requests.Add(1)
 	x.count()
+	x.conn.proxy.requests.Add(1)
 	if target := &x.rules().log; target.log != nil {
 		target.log.Write(target.format, &x.Entry)
 	}

@@ -192,6 +192,7 @@ func TestServerThatRefusesIsRetriedAndCounted(t *testing.T) {
 	_, alive := tcpBackend(t, func(c net.Conn, _ request) bool { io.WriteString(c, ok("x")); return false })
 	r := newRig(t, toUpstream(0, dead, alive))
 	status, _ := r.get("/")
+	r.waitFor("it is counted", func(s Stats) bool { return s.Requests == 1 })
 	u := r.proxy.Metrics().Upstreams["up"]
 	if status != 200 || u.Retries != 1 || u.Failed[accesslog.FailedConnect] != 1 || u.Tries[502] != 1 || u.Tries[200] != 1 || u.Connect.Count != 1 {
 		t.Errorf("status %d, upstream %+v", status, u)
@@ -232,6 +233,7 @@ func TestAnyMethodStatusAndHostMakesABoundedNumberOfSeries(t *testing.T) {
 			br = bufio.NewReader(c)
 		}
 	}
+	r.waitFor("the last one is counted", func(s Stats) bool { return s.Requests == n })
 	m := r.proxy.Metrics()
 	wantCounts(t, counts(m.Sites[r.key]), map[string]uint64{"OTHER 204": n})
 	if len(m.Sites) != 2 {

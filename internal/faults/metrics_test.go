@@ -72,7 +72,11 @@ func TestMetricsOfARealAppAreExactAndValid(t *testing.T) {
 	if err != nil || a.status != 400 {
 		t.Fatalf("a malformed request: %d, %v", a.status, err)
 	}
-	got := scrape(t, addr)
+	var got map[string]float64
+	d.until("all are counted", func() bool { // a request is, a moment after its answer
+		got = scrape(t, addr)
+		return got[`paddock_http_request_duration_seconds_count{site="a.test"}`] == n+1
+	})
 	wantSeries(t, got, map[string]float64{
 		`paddock_http_requests_total{code="200",method="GET",site="a.test"}`:  n,
 		`paddock_http_requests_total{code="400",method="GET",site="a.test"}`:  1,

@@ -10,7 +10,7 @@ import (
 
 // Config is [metrics].
 type Config struct {
-	Listen Listen `toml:"listen"` // off unless named
+	Listen Listen `toml:"listen"` // where /metrics and /stub_status are served; a bare port is 127.0.0.1; default: off
 }
 
 // Listen is where metrics are served: a listen address as a server's, but that a
