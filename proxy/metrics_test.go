@@ -221,16 +221,18 @@ func TestReasonsOfFailures(t *testing.T) {
 
 func TestAnyMethodStatusAndHostMakesABoundedNumberOfSeries(t *testing.T) {
 	r := newRig(t, twoSites)
-	c := r.dial()
-	br := bufio.NewReader(c)
 	const n = 10_000
+	var c net.Conn
+	var br *bufio.Reader
 	for i := range n {
-		method := strings.Map(func(c rune) rune { return c - '0' + 'A' }, fmt.Sprint(rand.Uint32()))
-		fmt.Fprintf(c, "%s / HTTP/1.1\r\nHost: h%d.test\r\n\r\n", method, rand.Uint32())
-		if i%1000 == 999 { // keepalive_requests
-			readAll(t, br, 1000)
+		if i%1000 == 0 { // keepalive_requests
 			c = r.dial()
 			br = bufio.NewReader(c)
+		}
+		method := strings.Map(func(c rune) rune { return c - '0' + 'A' }, fmt.Sprint(rand.Uint32()))
+		fmt.Fprintf(c, "%s / HTTP/1.1\r\nHost: h%d.test\r\n\r\n", method, rand.Uint32())
+		if i%1000 == 999 {
+			readAll(t, br, 1000)
 		}
 	}
 	r.waitFor("the last one is counted", func(s Stats) bool { return s.Requests == n })
