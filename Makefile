@@ -20,9 +20,9 @@ run:
 	@$(MAKE) --no-print-directory build
 	@exec bin/paddock run -c examples/flask/paddock.toml
 
-# Real gunicorn, Flask and nginx; the race detector needs a C compiler.
+# Real gunicorn, Flask and nginx; promtool is in prometheus; the race detector needs a C compiler.
 test:
-	@$(PACKAGES) gunicorn python3-flask python3-gevent python3-django python3-uvicorn python3-websockets nginx-light gcc libc6-dev procps systemd
+	@$(PACKAGES) gunicorn python3-flask python3-gevent python3-django python3-uvicorn python3-websockets nginx-light gcc libc6-dev procps systemd prometheus
 	$(GO) test -race -timeout 11m ./...
 
 check:

@@ -45,6 +45,7 @@ type Try struct {
 	Length        int64 // $upstream_response_length: body bytes
 	BytesReceived int64
 	BytesSent     int64
+	Failed        Failure // why no whole answer came
 }
 
 // Entry is all that is known of one request and its answer. The request's path
@@ -78,6 +79,8 @@ type Entry struct {
 	BytesSent     int64 // $bytes_sent
 	HeaderSent    int64 // bytes of the final head: $body_bytes_sent = BytesSent - HeaderSent
 	Completed     bool  // $request_completion is "OK"
+	Refused       Refusal
+	Queued        time.Duration // waited for the app to have room; 0: not at all
 
 	Upstream       []Try  // $upstream_*: empty when nothing was proxied
 	UpstreamHeader Header // $upstream_http_NAME, nil before an answer

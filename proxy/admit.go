@@ -1,5 +1,7 @@
 package proxy
 
+import "time"
+
 // enter waits for the app to be ready and to have room. A client that leaves
 // while it waits is taken out of the queue before the app sees its request.
 func (x *exchange) enter() (err error) {
@@ -7,7 +9,9 @@ func (x *exchange) enter() (err error) {
 	x.conn.watch()
 	x.grant, err = q.enter(&x.waiter)
 	if err == errMustWait {
+		begun := time.Now()
 		x.grant, err = x.conn.wait(q, &x.waiter)
+		x.Queued = time.Since(begun)
 	}
 	if err == nil && x.conn.gone.Load() {
 		return errClientGone

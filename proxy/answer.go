@@ -85,6 +85,7 @@ var errNoHead = errors.New("the app closed the connection before it answered")
 
 func (x *exchange) failed(r *refusal) error {
 	x.last().Status = r.status
+	x.last().Failed = failureOf(r.cause)
 	x.last().Response = time.Since(x.try.began)
 	return r
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 
+	"paddock/accesslog"
 	"paddock/proxy/http1"
 )
 
@@ -21,7 +22,7 @@ type body struct {
 	spool   *spool
 }
 
-var errDiskFull = &refusal{status: 503, retryAfter: retryAfterBusy}
+var errDiskFull = &refusal{status: 503, retryAfter: retryAfterBusy, reason: accesslog.RefusedDiskFull}
 
 // refuseEarly refuses a request before its body is read, when it can not succeed.
 func (x *exchange) refuseEarly() error {
@@ -117,7 +118,7 @@ func (x *exchange) takeBody() (done bool, err error) {
 	x.RequestLength += int64(n)
 	if err != nil {
 		x.start, x.end = 0, 0
-		return false, &refusal{status: errBadBody.status, cause: err}
+		return false, &refusal{status: errBadBody.status, cause: err, reason: errBadBody.reason}
 	}
 	if m := x.place.maxBody; m > 0 && x.body.size+int64(len(data)) > m {
 		return false, errTooLarge
@@ -189,7 +190,7 @@ func (b *body) spill(s *spool) error {
 	}
 	f, err := s.open()
 	if err != nil {
-		return &refusal{status: errDiskFull.status, retryAfter: retryAfterBusy, cause: err}
+		return &refusal{status: errDiskFull.status, retryAfter: retryAfterBusy, cause: err, reason: errDiskFull.reason}
 	}
 	b.file, b.spool = f, s
 	mem := b.mem
@@ -199,7 +200,7 @@ func (b *body) spill(s *spool) error {
 
 func (b *body) write(data []byte) error {
 	if err := b.spool.write(b.file, data); err != nil {
-		return &refusal{status: errDiskFull.status, retryAfter: retryAfterBusy, cause: err}
+		return &refusal{status: errDiskFull.status, retryAfter: retryAfterBusy, cause: err, reason: errDiskFull.reason}
 	}
 	return nil
 }

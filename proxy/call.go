@@ -58,6 +58,7 @@ func (x *exchange) call() error {
 		x.hangUp(false)
 		if x.conn.gone.Load() {
 			x.last().Status = 0 // the server was given no chance (nginx: "-")
+			x.last().Failed = 0
 			return errClientGone
 		}
 		switch err {
@@ -141,6 +142,7 @@ func (x *exchange) connectFailed(p *peer, err error) error {
 		r = gatewayTimeout(err)
 	}
 	x.last().Status = r.status
+	x.last().Failed = connectFailure(err)
 	if x.grant.pick(x.try.tried, time.Now()) != nil {
 		return errAgain
 	}

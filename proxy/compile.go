@@ -19,6 +19,7 @@ type snapshot struct {
 	groups map[string]*groupPlan // by the name that a pass has
 	passes []*pass
 	logs   []*logTarget // every one that is not off
+	all    []*server
 }
 
 // site is the servers of one listen address.
@@ -31,8 +32,10 @@ type site struct {
 
 // server is one compiled [[server]].
 type server struct {
-	name              string // the first name: $server_name
-	hostName          []byte // the same as bytes
+	name              string        // the first name: $server_name
+	hostName          []byte        // the same as bytes
+	siteName          string        // in metrics
+	site              *siteCounters // linked when the snapshot serves
 	answer            *answer
 	whole             *location // the server itself as a place: its return, and what no location matches
 	table             locationTable
@@ -133,6 +136,8 @@ func (c *compiler) compileServer(key string, cfg *Server, base settings) {
 		s.hostName = []byte(s.name)
 	}
 	c.keepLog(&s.settings.log)
+	s.siteName = siteName(cfg)
+	c.out.all = append(c.out.all, s)
 	c.compilePlaces(key, cfg, s)
 	c.enterListens(key, cfg, s)
 }

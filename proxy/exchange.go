@@ -45,7 +45,8 @@ type exchange struct {
 	untilClose bool
 
 	upstream *upstream
-	grant    *generation // let through by the queue
+	grant    *generation   // let through by the queue
+	site     *siteCounters // that count it as in flight; nil before it is routed
 	waiter   waiter
 	try      try
 
@@ -80,7 +81,7 @@ func (x *exchange) begin() {
 	tries := x.Upstream[:0]
 	x.Entry = accesslog.Entry{Conn: &x.conn.info, Upstream: tries, Pipelined: x.end > 0}
 	x.req.Reset()
-	x.snap, x.server, x.place, x.upstream = nil, nil, nil, nil
+	x.snap, x.server, x.place, x.upstream, x.site = nil, nil, nil, nil, nil
 	x.keepAlive, x.unread, x.sent = false, false, false
 	x.chunked, x.untilClose = false, false
 	x.upgrade, x.upgraded = false, false
@@ -96,6 +97,7 @@ var headLimits = http1.Limits{Line: maxHeadLine, Field: maxHeadLine, Total: maxH
 // readHead reads the head of a request. It returns errNoRequest when no byte of
 // one came: nobody is answered and nothing is logged then, as in nginx.
 func (x *exchange) readHead() error {
+	defer x.doneReading()
 	if x.end > 0 {
 		x.startClock()
 	}
@@ -123,6 +125,7 @@ func (x *exchange) startClock() {
 	x.snap = x.conn.proxy.snap.Load()
 	x.server = x.snap.fallback(x.conn.listener)
 	x.Start = x.conn.proxy.now()
+	x.conn.proxy.reading.Add(1)
 	x.conn.requests++
 	x.ConnectionRequests = x.conn.requests
 	x.conn.nc.SetReadDeadline(x.Start.Add(x.server.headerTimeout))
@@ -170,7 +173,7 @@ func (x *exchange) badHead(err error) error {
 	if !errors.As(err, &e) {
 		return errBadBody
 	}
-	r := &refusal{status: e.Status, cause: err}
+	r := &refusal{status: e.Status, cause: err, reason: headReason(e)}
 	if e.Rule == http1.RuleHeadTooLarge {
 		r.text = "Request Header Or Cookie Too Large"
 	}
@@ -212,6 +215,7 @@ func (x *exchange) finish(err error) {
 	if err != nil {
 		x.refuse(err)
 	}
+	x.noteRefusal(err)
 	x.body.drop()
 	x.record()
 }
@@ -220,6 +224,7 @@ func (x *exchange) finish(err error) {
 // request that was never routed is of the address's default server.
 func (x *exchange) record() {
 	x.End = x.conn.proxy.now()
+	x.count()
 	x.conn.proxy.requests.Add(1)
 	if target := &x.rules().log; target.log != nil {
 		target.log.Write(target.format, &x.Entry)

@@ -38,6 +38,7 @@ type Proxy struct {
 	spool      *spool
 	serial     atomic.Uint64 // $connection
 	requests   atomic.Uint64
+	reading    atomic.Int64 // requests whose head is being read
 	background sync.WaitGroup
 	conns      connCount
 
@@ -48,6 +49,7 @@ type Proxy struct {
 	upstreams map[string]*upstream
 	states    map[string]AppState
 	logs      map[string]*accesslog.Log
+	counters  map[string]*siteCounters // by the name of the site
 	closed    bool
 }
 
@@ -130,6 +132,7 @@ func (p *Proxy) prepare(cfg *Config, logs map[string]*accesslog.Log) (*snapshot,
 // commit makes next the configuration that serves.
 func (p *Proxy) commit(next *snapshot, started []*listener) {
 	upstreams := p.linkUpstreams(next)
+	p.linkSites(next)
 	for _, l := range started {
 		p.listeners[l.key] = l
 	}

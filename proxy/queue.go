@@ -4,6 +4,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"paddock/accesslog"
 )
 
 // queue lets no more than limit requests at once through to one upstream and
@@ -132,7 +134,7 @@ func (q *queue) refusal() error {
 	if q.phase.waits() {
 		return nil
 	}
-	return &refusal{status: 503, retryAfter: max(q.retryAfter, time.Second), output: q.output}
+	return &refusal{status: 503, retryAfter: max(q.retryAfter, time.Second), output: q.output, reason: accesslog.RefusedAppDown}
 }
 
 func (q *queue) append(w *waiter) {

@@ -1,6 +1,10 @@
 package proxy
 
-import "time"
+import (
+	"time"
+
+	"paddock/accesslog"
+)
 
 // refusal is why a request gets no answer of an app. The steps of serve return
 // these as errors; the ones without details are shared.
@@ -12,6 +16,7 @@ type refusal struct {
 	silent     bool          // nothing is written; the status is only logged
 	output     string        // last lines of an app that is down, for the page; only under `paddock dev`
 	cause      error
+	reason     accesslog.Refusal
 }
 
 // Error says what the client is told and why.
@@ -29,13 +34,13 @@ func (r *refusal) Unwrap() error { return r.cause }
 const statusClientGone = 499 // nginx: the client closed the connection
 
 var (
-	errClientGone   = &refusal{status: statusClientGone, silent: true}
-	errClientCut    = &refusal{status: 400, silent: true} // left inside its own request
-	errSlowClient   = &refusal{status: 408, silent: true}
-	errTooLarge     = &refusal{status: 413}
-	errBadBody      = &refusal{status: 400}
-	errQueueFull    = &refusal{status: 503, retryAfter: retryAfterBusy}
-	errQueueTimeout = &refusal{status: 503, retryAfter: retryAfterBusy}
+	errClientGone   = &refusal{status: statusClientGone, silent: true, reason: accesslog.ClientGone}
+	errClientCut    = &refusal{status: 400, silent: true, reason: accesslog.ClientGone} // left inside its own request
+	errSlowClient   = &refusal{status: 408, silent: true, reason: accesslog.RefusedSlowClient}
+	errTooLarge     = &refusal{status: 413, reason: accesslog.RefusedBodySize}
+	errBadBody      = &refusal{status: 400, reason: accesslog.RefusedBadRequest}
+	errQueueFull    = &refusal{status: 503, retryAfter: retryAfterBusy, reason: accesslog.RefusedQueueFull}
+	errQueueTimeout = &refusal{status: 503, retryAfter: retryAfterBusy, reason: accesslog.RefusedQueueTimeout}
 	errNotFound     = &refusal{status: 404}
 	errInternal     = &refusal{status: 500}
 	errShort        = &refusal{status: 502, silent: true} // the answer broke off after its head went out

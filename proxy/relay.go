@@ -79,6 +79,7 @@ func (x *exchange) brokenAnswer(err error, data []byte) error {
 	if !x.sent && len(data) == 0 && x.try.framing.kind == http1.Chunked {
 		return x.failed(badGateway(err))
 	}
+	x.last().Failed = failureOf(err)
 	x.complain(badGateway(err))
 	if err := x.sendPart(data, false); err != nil {
 		return err

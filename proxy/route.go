@@ -12,6 +12,7 @@ func (x *exchange) route() error {
 		x.server = s
 	}
 	x.believe(x.server.realip)
+	x.arrive()
 	x.ServerName = x.server.name
 	x.Host = x.hostName()
 	x.keepAlive = x.mayLiveOn()

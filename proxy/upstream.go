@@ -17,6 +17,7 @@ type upstream struct {
 	name       string
 	app        bool
 	queue      queue
+	counters   upstreamCounters
 	background *sync.WaitGroup // of the proxy: evictions of idle connections
 	keepalive  atomic.Int32    // idle connections kept for each server
 

@@ -51,6 +51,8 @@ type app struct {
 	next       *generation // being deployed
 	old        *generation // replaced, being drained and stopped
 	deploying  []chan error
+	deployment Deployment   // under way; no Name: none
+	began      time.Time    // of it
 	waiting    []chan error // deploys asked for meanwhile: one serves them all
 	stopping   []chan error // stops asked for
 	restarting bool         // live is stopped only to be started again
@@ -65,6 +67,7 @@ type app struct {
 type appOptions struct {
 	Front       Front
 	Notify      func(Event)
+	Deployed    func(Deployment)
 	Changed     func()
 	System      *System
 	Logger      *zap.Logger

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // deployLines is how much of its output a generation that failed is shown with: the
@@ -49,10 +50,12 @@ func (a *app) deployAsked(reply chan error) {
 func (a *app) busy() bool { return a.next != nil || a.old != nil || len(a.stopping) > 0 }
 
 func (a *app) beginDeploy(replies []chan error) {
+	a.deployment, a.began = Deployment{Name: a.name, Generation: a.last + 1}, time.Now()
 	g, err := a.newGeneration(a.spec, a.last+1, true, nil, nil)
 	if err != nil {
 		a.lastErr = err.Error()
-		a.answerAll(replies, fmt.Errorf("deploy %s: %w", a.name, err))
+		a.deploying = replies
+		a.deployed(fmt.Errorf("deploy %s: %w", a.name, err))
 		return
 	}
 	a.last, a.next, a.deploying = g.number, g, replies
@@ -118,6 +121,11 @@ func (a *app) giveUp(err *DeployError) {
 func (a *app) deployed(err error) {
 	a.answerAll(a.deploying, err)
 	a.deploying = nil
+	if d := a.deployment; d.Name != "" && a.opts.Deployed != nil {
+		d.Took, d.Err = time.Since(a.began), err
+		a.opts.Deployed(d)
+	}
+	a.deployment = Deployment{}
 }
 
 // drained stops a generation with nothing in flight, or with no time left for it.

@@ -516,3 +516,37 @@ func TestStartSaysWhatIsWrong(t *testing.T) {
 		}
 	})
 }
+
+func TestEachDeployIsToldOnceWithItsResult(t *testing.T) {
+	onStage(t, func(t *testing.T, s *stage) {
+		var told []Deployment
+		s.opts.Deployed = func(d Deployment) { told = append(told, d) }
+		s.web(t, testApp()) // a first start is no deploy
+		if err := answered(t, s.deploy()); err != nil {
+			t.Fatal(err)
+		}
+		s.front.probe = func(context.Context, int) error { return errRefused }
+		failed := s.deploy()
+		after(60 * time.Second)
+		answered(t, failed)
+		s.front.probe = never
+		s.deploy()
+		if err := s.Stop(t.Context(), "web"); err != nil {
+			t.Fatal(err)
+		}
+		s.front.probe = nil
+		if len(told) != 3 {
+			t.Fatalf("told %+v", told)
+		}
+		var notReady *DeployError
+		for i, ok := range []bool{
+			told[0].Err == nil && told[0].Generation == 2 && told[0].Name == "web",
+			errors.As(told[1].Err, &notReady) && told[1].Generation == 3 && told[1].Took == 60*time.Second,
+			errors.Is(told[2].Err, ErrCancelled) && told[2].Generation == 4,
+		} {
+			if !ok {
+				t.Errorf("deploy %d: %+v", i, told[i])
+			}
+		}
+	})
+}

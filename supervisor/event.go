@@ -22,6 +22,15 @@ type Event struct {
 	Err        string        // BACKOFF, FATAL, EXITED: why
 }
 
+// Deployment is one deploy that has ended. What it does to processes is told by
+// events; this tells how it went.
+type Deployment struct {
+	Name       string
+	Generation int           // that was deployed
+	Took       time.Duration // until the old generation was gone, or the new one given up
+	Err        error         // why it does not serve; ErrCancelled
+}
+
 // Exit says how a process ended.
 type Exit struct {
 	Code    int            // exit code; -1 when a signal ended it, or when Unknown

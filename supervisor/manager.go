@@ -32,9 +32,10 @@ type Manager struct {
 
 // Options are what a Manager needs.
 type Options struct {
-	Front       Front       // the proxy
-	Notify      func(Event) // called for each transition; must not block
-	Changed     func()      // called when a status may have changed; must not block
+	Front       Front            // the proxy
+	Notify      func(Event)      // called for each transition; must not block
+	Deployed    func(Deployment) // called at the end of each deploy; must not block; nil: nobody asks
+	Changed     func()           // called when a status may have changed; must not block
 	System      *System
 	Logger      *zap.Logger // nil: no log
 	LogDir      string      // of logs named AUTO
@@ -100,7 +101,7 @@ func (m *Manager) newMember(name string, app *AppSpec, prog Program) (*member, e
 	if app != nil {
 		mb.program, mb.appAs = app.Program, *app
 		opts := appOptions{
-			Front: m.opts.Front, Notify: m.opts.Notify, Changed: m.opts.Changed, System: m.opts.System,
+			Front: m.opts.Front, Notify: m.opts.Notify, Deployed: m.opts.Deployed, Changed: m.opts.Changed, System: m.opts.System,
 			Logger: m.opts.Logger, SocketDir: m.opts.SocketDir, SocketGroup: m.opts.SocketGroup,
 			sinks: m.sinks, host: m.opts.host,
 		}

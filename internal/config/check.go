@@ -41,6 +41,11 @@ func (c *Config) check(h *host, problems *value.Problems) {
 	}
 	served := c.ProxyConfig()
 	served.Validate(problems)
+	var listens []value.Listen
+	for _, s := range c.Servers {
+		listens = append(listens, s.Listen...)
+	}
+	c.Metrics.Validate("metrics", listens, problems)
 }
 
 func (p *Paddock) check(h *host, problems *value.Problems) {

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"paddock/accesslog"
+	"paddock/internal/metrics"
 	"paddock/internal/value"
 	"paddock/proxy"
 	"paddock/supervisor"
@@ -25,6 +26,7 @@ type Config struct {
 	Upstreams map[string]proxy.Upstream          `toml:"upstream"`
 	Formats   map[string]accesslog.FormatSetting `toml:"log_format"`
 	Servers   []proxy.Server                     `toml:"server"` // in the order of the files
+	Metrics   metrics.Config                     `toml:"metrics"`
 
 	warnings []Problem
 }

@@ -105,12 +105,12 @@ func (l *loader) fingerprint(path, text string) {
 
 // add decodes the sections of one file and merges them into the configuration.
 func (l *loader) add(f *file, tables map[string]any) {
-	part := Config{Paddock: l.config.Paddock, Log: l.config.Log}
+	part := Config{Paddock: l.config.Paddock, Log: l.config.Log, Metrics: l.config.Metrics}
 	var d decoder
 	d.table("", tables, reflect.ValueOf(&part).Elem())
 	l.addOnce(f, tables, &d.problems)
 	part.resolve(filepath.Dir(f.path))
-	l.config.Paddock, l.config.Log = part.Paddock, part.Log
+	l.config.Paddock, l.config.Log, l.config.Metrics = part.Paddock, part.Log, part.Metrics
 	merge(l, f, "app", &l.config.Apps, part.Apps)
 	merge(l, f, "program", &l.config.Programs, part.Programs)
 	merge(l, f, "upstream", &l.config.Upstreams, part.Upstreams)
@@ -127,9 +127,9 @@ func (l *loader) add(f *file, tables map[string]any) {
 	}
 }
 
-// addOnce refuses a key of [paddock] or [log] that an earlier file has set.
+// addOnce refuses a key of [paddock], [log] or [metrics] that an earlier file has set.
 func (l *loader) addOnce(f *file, tables map[string]any, problems *value.Problems) {
-	for _, section := range []string{"paddock", "log"} {
+	for _, section := range []string{"paddock", "log", "metrics"} {
 		table, _ := tables[section].(map[string]any)
 		for _, key := range sortedKeys(table) {
 			at := value.Join(section, key)

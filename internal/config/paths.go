@@ -17,6 +17,7 @@ func (c *Config) resolve(dir string) {
 		absolute(p, dir)
 	}
 	resolveLog(&c.Log.Path, dir)
+	absolute(&c.Metrics.Listen.Unix, dir)
 	for name, app := range c.Apps {
 		resolveProgram(&app.Program, dir)
 		c.Apps[name] = app

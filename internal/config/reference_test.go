@@ -52,7 +52,7 @@ type topLevel struct {
 
 // TestReferenceIsUpToDate also writes the reference, with -update.
 func TestReferenceIsUpToDate(t *testing.T) {
-	comments := fieldComments(t, ".", "../../supervisor", "../../proxy", "../../accesslog")
+	comments := fieldComments(t, ".", "../../supervisor", "../../proxy", "../../accesslog", "../metrics")
 	var b strings.Builder
 	b.WriteString(referenceHead)
 	for _, s := range sections {

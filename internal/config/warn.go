@@ -23,6 +23,9 @@ func (l *loader) warn() {
 	if l.host.root() && l.config.Paddock.User == fallbackProxyUser {
 		l.warnf("paddock.user", "the proxy runs as %s, which other services may share; expected a user of its own such as %q", fallbackProxyUser, proxyUser)
 	}
+	if l.config.Metrics.Listen.Public() {
+		l.warnf("metrics.listen", "others than this machine may read the metrics; expected a loopback address, or a firewall")
+	}
 	for _, name := range sortedKeys(l.config.Apps) {
 		l.warnProgram(value.Join("app", name), l.config.Apps[name].Program)
 	}

@@ -63,6 +63,9 @@ type Keeper struct {
 	logs     *accessLogs
 	serial   int
 
+	ledger *ledger // what events have told, for metrics
+	gauge  gauge
+
 	mu      sync.Mutex          // guards what follows
 	proxy   *proxyProcess       // nil until it is started; written by start alone, which needs no lock to read it
 	manager *supervisor.Manager // nil until the proxy serves
@@ -73,7 +76,7 @@ type Keeper struct {
 // Run is the life of the keeper: it returns when the daemon was told to stop, or
 // could not start.
 func Run(c *config.Config, o Options) error {
-	k := &Keeper{opts: o, config: c, shown: c, started: time.Now(), poke: make(chan struct{}, 1)}
+	k := &Keeper{opts: o, config: c, shown: c, started: time.Now(), ledger: newLedger(), poke: make(chan struct{}, 1)}
 	k.ctx, k.cancel = context.WithCancel(context.Background())
 	// A reader that went away is an error of that write, not the keeper's end.
 	signal.Ignore(syscall.SIGPIPE)
@@ -245,6 +248,7 @@ func (k *Keeper) note(err error) {
 	if err != nil {
 		r.Error = err.Error()
 	}
+	k.ledger.reloaded(err)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.reload = r

@@ -33,6 +33,7 @@ const proxyName = "proxy"
 type setup struct {
 	serial  int
 	config  *os.File // sealed memfd
+	metrics string   // key of the socket that metrics are served on; "": none
 	sockets []socket
 	logs    *accessLogs
 }
@@ -53,7 +54,11 @@ func newSetup(serial int, c *config.Config, sockets []socket, logs *accessLogs) 
 	if err != nil {
 		return nil, err
 	}
-	return &setup{serial: serial, config: f, sockets: sockets, logs: logs}, nil
+	out := &setup{serial: serial, config: f, sockets: sockets, logs: logs}
+	if c.Metrics.Listen.On() {
+		out.metrics = c.Metrics.Listen.Key()
+	}
+	return out, nil
 }
 
 func (s *setup) close() { s.config.Close() }
@@ -64,6 +69,7 @@ type proxyProcess struct {
 	log     *zap.Logger
 	front   *front
 	build   string
+	stats   func(*link.Conn, link.Message, *sync.WaitGroup) // answers the proxy's questions
 	folders *folders
 	process *supervisor.Process
 	links   sync.WaitGroup // the goroutines of the links
@@ -122,7 +128,13 @@ func (p *proxyProcess) serve(conn *link.Conn, end *os.File) {
 	}
 	end.Close() // the process has its own
 	p.links.Go(func() { p.introduce(ctx, conn) })
-	err := conn.Serve(func(m link.Message, _ []*os.File) { _ = conn.Refuse(m) })
+	err := conn.Serve(func(m link.Message, _ []*os.File) {
+		if m.Type == link.TypeStats {
+			p.stats(conn, m, &p.links)
+			return
+		}
+		_ = conn.Refuse(m)
+	})
 	p.front.detach(conn)
 	if !errors.Is(err, io.EOF) && !errors.Is(err, link.ErrClosed) {
 		p.log.Error("the link to the proxy broke", zap.Error(err))
@@ -144,7 +156,7 @@ func (p *proxyProcess) introduce(ctx context.Context, conn *link.Conn) {
 
 // hand sends a configuration and waits until it serves.
 func (p *proxyProcess) hand(ctx context.Context, conn *link.Conn, s *setup) error {
-	m := link.Configure{Serial: s.serial, Logs: s.logs.names(), AppDir: true, TempDir: true}
+	m := link.Configure{Serial: s.serial, Logs: s.logs.names(), AppDir: true, TempDir: true, Metrics: s.metrics}
 	f := link.ConfigureFiles{Config: s.config, Logs: s.logs.files, AppDir: p.folders.app, TempDir: p.folders.temp}
 	for _, l := range s.sockets {
 		m.Listeners = append(m.Listeners, l.name)

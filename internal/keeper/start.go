@@ -163,7 +163,7 @@ func (k *Keeper) startProxy(told context.Context) error {
 	if err != nil {
 		return err
 	}
-	p := &proxyProcess{log: k.log, front: k.front, build: k.opts.Version, folders: k.folders, setup: first, serving: make(chan struct{})}
+	p := &proxyProcess{log: k.log, front: k.front, build: k.opts.Version, stats: k.answerStats, folders: k.folders, setup: first, serving: make(chan struct{})}
 	p.process = supervisor.NewProcess(p.spec(k.opts, k.config, k.proxyLog), supervisor.ProcessOptions{
 		Notify: k.event, Changed: k.changed, Logger: k.log, System: k.system,
 	})
@@ -187,7 +187,7 @@ func (k *Keeper) startProxy(told context.Context) error {
 func (k *Keeper) startManager(proxy identity) error {
 	k.mu.Lock()
 	k.manager = supervisor.New(supervisor.Options{
-		Front: k.front, Notify: k.event, Changed: k.changed, System: k.system, Logger: k.log,
+		Front: k.front, Notify: k.event, Deployed: k.ledger.deployed, Changed: k.changed, System: k.system, Logger: k.log,
 		LogDir: k.config.Paddock.LogDir, SocketDir: filepath.Join(k.config.Paddock.RunDir, "app"), SocketGroup: proxy.gid,
 	})
 	k.mu.Unlock()
@@ -267,11 +267,14 @@ func (k *Keeper) close() error {
 	return errors.Join(errs...)
 }
 
-// addresses are the listen addresses of all servers.
+// addresses are the listen addresses of all servers, and that of the metrics.
 func addresses(c *config.Config) []value.Listen {
 	var all []value.Listen
 	for _, s := range c.Servers {
 		all = append(all, s.Listen...)
+	}
+	if l := c.Metrics.Listen; l.On() {
+		all = append(all, l.Listen)
 	}
 	return all
 }

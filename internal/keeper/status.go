@@ -116,6 +116,7 @@ func (k *Keeper) event(e supervisor.Event) {
 	if e.Kind == supervisor.KindProxy && e.To == supervisor.Starting {
 		k.proxy.starts.Add(1)
 	}
+	k.ledger.event(e)
 	if k.opts.Session.tells(e) {
 		return
 	}
@@ -169,6 +170,9 @@ func (k *Keeper) summary() {
 	}
 	for _, s := range k.manager.Status() {
 		fmt.Fprintf(w, "  %-28s %s\n", string(s.Kind)+" "+s.Name, describe(s, k.config))
+	}
+	if l := k.config.Metrics.Listen; l.On() {
+		fmt.Fprintf(w, "  %-28s %s\n", address(l.Listen), "metrics")
 	}
 	for _, path := range k.logs.paths {
 		fmt.Fprintf(w, "  %-28s %s\n", "access log", path)

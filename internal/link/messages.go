@@ -40,6 +40,7 @@ type Configure struct {
 	Logs      []LogFile `json:"logs,omitempty"`
 	AppDir    bool      `json:"app_dir,omitempty"`  // a descriptor of run_dir/app comes along
 	TempDir   bool      `json:"temp_dir,omitempty"` // a descriptor of state_dir/tmp comes along
+	Metrics   string    `json:"metrics,omitempty"`  // the one of Listeners that metrics are served on
 }
 
 // LogFile is an access log that the keeper opened.

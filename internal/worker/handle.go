@@ -52,10 +52,17 @@ func (w *Worker) configure(m link.Message, files []*os.File) (link.Ready, error)
 		link.CloseAll(f.Logs)
 		return link.Ready{}, err
 	}
+	point, err := w.prepareMetrics(c, f.Listeners)
+	if err != nil {
+		link.CloseAll(f.Logs)
+		return link.Ready{}, err
+	}
 	next := w.logs.prepare(paths(c.Logs), f.Logs)
 	if err := w.proxy.Configure(cfg, listeners, next); err != nil {
+		point.rollback()
 		return link.Ready{}, errors.Join(err, w.logs.rollback(next))
 	}
+	w.commitMetrics(point)
 	if err := w.logs.commit(next); err != nil { // too late to refuse: the configuration serves
 		w.log.Error("access lines were lost with a log that is no longer configured", zap.Error(err))
 	}

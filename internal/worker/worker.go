@@ -34,13 +34,14 @@ type Options struct {
 
 // Worker is the proxy process.
 type Worker struct {
-	opts   Options
-	log    *zap.Logger
-	conn   *link.Conn
-	poller *netpoll.Poller
-	proxy  *proxy.Proxy // nil until the first configuration
-	logs   *logs
-	gather link.Gather // descriptors that came ahead of their message
+	opts    Options
+	log     *zap.Logger
+	conn    *link.Conn
+	poller  *netpoll.Poller
+	proxy   *proxy.Proxy // nil until the first configuration
+	logs    *logs
+	metrics *metricsPoint // nil: off
+	gather  link.Gather   // descriptors that came ahead of their message
 
 	ctx    context.Context // ends with the link: probes and drains stop
 	cancel context.CancelFunc
@@ -99,7 +100,11 @@ func (w *Worker) end() error {
 	if err := w.logs.close(); err != nil {
 		w.log.Error("access lines were lost at the end", zap.Error(err))
 	}
-	return errors.Join(err, w.poller.Close())
+	w.closeMetrics() // last: they tell of the requests that are being finished
+	if left := w.poller.Close(); left != nil { // a client that came in this very moment
+		w.log.Debug("closing the connections", zap.Error(left))
+	}
+	return err
 }
 
 // handle takes one message. What may take long is answered by a goroutine.
