@@ -21,13 +21,14 @@ func printStatus(w io.Writer, s control.Status) error {
 	}
 	fmt.Fprintln(w)
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(t, "NAME\tKIND\tSTATE\tPID\tUPTIME\tGENERATION\tIN FLIGHT\tQUEUED")
-	fmt.Fprintf(t, "proxy\tproxy\t%s\t%s\t%s\t\t\t\n", s.Proxy.State, pid(s.Proxy.Pid), uptime(s.Proxy.Pid, s.Proxy.Uptime))
+	fmt.Fprintln(t, "NAME\tKIND\tSTATE\tPID\tUPTIME\tMEMORY\tWORKERS\tGENERATION\tIN FLIGHT\tQUEUED")
+	fmt.Fprintf(t, "proxy\tproxy\t%s\t%s\t%s\t%s\t\t\t\t\n", s.Proxy.State, pid(s.Proxy.Pid), uptime(s.Proxy.Pid, s.Proxy.Uptime), memory(s.Proxy.RSS))
 	for _, a := range s.Apps {
-		fmt.Fprintf(t, "%s\tapp\t%s\t%s\t%s\t%d\t%d of %d\t%d\n", a.Name, a.State, pid(a.Pid), uptime(a.Pid, a.Uptime), a.Generation, a.InFlight, a.Limit, a.Queued)
+		fmt.Fprintf(t, "%s\tapp\t%s\t%s\t%s\t%s\t%s\t%s\t%d of %d\t%d\n", a.Name, a.State, pid(a.Pid), uptime(a.Pid, a.Uptime),
+			memory(a.RSS), workers(a), generation(a), a.InFlight, a.Limit, a.Queued)
 	}
 	for _, p := range s.Programs {
-		fmt.Fprintf(t, "%s\tprogram\t%s\t%s\t%s\t\t\t\n", p.Name, p.State, pid(p.Pid), uptime(p.Pid, p.Uptime))
+		fmt.Fprintf(t, "%s\tprogram\t%s\t%s\t%s\t%s\t\t\t\t\n", p.Name, p.State, pid(p.Pid), uptime(p.Pid, p.Uptime), memory(p.RSS))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -44,6 +45,34 @@ func printStatus(w io.Writer, s control.Status) error {
 		}
 	}
 	return nil
+}
+
+// workers are an app's processes but its first, which is gunicorn's master.
+func workers(a control.App) string {
+	if a.Processes < 2 {
+		return "-"
+	}
+	return strconv.Itoa(a.Processes - 1)
+}
+
+// generation is the one that serves, and the one that is being deployed.
+func generation(a control.App) string {
+	if a.Deploying != 0 {
+		return fmt.Sprintf("%d, deploying %d", a.Generation, a.Deploying)
+	}
+	return strconv.Itoa(a.Generation)
+}
+
+// memory prints bytes as people read them.
+func memory(bytes uint64) string {
+	const mib = 1 << 20
+	switch {
+	case bytes == 0:
+		return "-"
+	case bytes < 10*mib:
+		return fmt.Sprintf("%.1f MB", float64(bytes)/mib)
+	}
+	return fmt.Sprintf("%d MB", bytes/mib)
 }
 
 func printError(w io.Writer, name, text string) {

@@ -61,6 +61,7 @@ type Proxy struct {
 	Uptime   int64  `json:"uptime"`
 	Restarts int    `json:"restarts"` // since the keeper started
 
+	RSS         uint64 `json:"rss_bytes"`
 	Goroutines  int    `json:"goroutines"`
 	Connections int    `json:"connections"` // of clients, open
 	Requests    uint64 `json:"requests"`    // since it started
@@ -79,6 +80,8 @@ type App struct {
 	Socket     string   `json:"socket"`
 	LastError  string   `json:"last_error,omitempty"`
 	Logs       []string `json:"logs"`                // paths of its output
+	Processes  int      `json:"processes"`           // the app's own and all that it has started
+	RSS        uint64   `json:"rss_bytes"`           // of all of them; what they share is counted for each
 	Deploying  int      `json:"deploying,omitempty"` // the generation that is being deployed
 	Dropped    uint64   `json:"dropped_bytes"`       // of output, that its logs did not take
 }
@@ -91,6 +94,8 @@ type Program struct {
 	Uptime    int64    `json:"uptime"`
 	LastError string   `json:"last_error,omitempty"`
 	Logs      []string `json:"logs"`          // paths of its output
+	Processes int      `json:"processes"`     // its own and all that it has started
+	RSS       uint64   `json:"rss_bytes"`     // of all of them
 	Dropped   uint64   `json:"dropped_bytes"` // of output, that its logs did not take
 }
 

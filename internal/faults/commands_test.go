@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -53,6 +54,29 @@ func TestCommandsForProcessesSaySupervisorctlsWords(t *testing.T) {
 	if got := d.get("/"); got != "hello" {
 		t.Errorf("after all of it the app answers %q", got)
 	}
+}
+
+func TestStatusIsATableOfWhatRuns(t *testing.T) {
+	d := ready(t, twoPrograms)
+	d.waitLog(`side entered RUNNING state`)
+	d.allBooted(runtime.NumCPU())
+	want := []string{
+		`^NAME +KIND +STATE +PID +UPTIME +MEMORY +WORKERS +GENERATION +IN FLIGHT +QUEUED$`,
+		fmt.Sprintf(`^proxy +proxy +RUNNING +%d +0:00:\d\d +[0-9.]+ MB`, d.proxyPid()),
+		fmt.Sprintf(`^web +app +RUNNING +%d +0:00:\d\d +\d+ MB +%d +1 +0 of %[2]d +0$`, d.master(), runtime.NumCPU()),
+		`^side +program +RUNNING +\d+ +0:00:\d\d +[0-9.]+ MB`,
+	}
+	var out string
+	d.until("status shows what runs", func() bool {
+		out, _ = d.command("status")
+		for _, w := range want {
+			if !compile("(?m)" + w).MatchString(out) {
+				return false
+			}
+		}
+		return true
+	})
+	t.Log("\n" + out)
 }
 
 func TestStoppedAppIsAnsweredWith503(t *testing.T) {

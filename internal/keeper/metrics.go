@@ -92,6 +92,14 @@ func owner(s supervisor.Status) supervisor.Owner {
 	return supervisor.Owner{Kind: s.Kind, Name: s.Name}
 }
 
+// usageOf is what each of them takes, at most measureInterval ago.
+func (k *Keeper) usageOf(all []supervisor.Status) map[supervisor.Owner]supervisor.Usage {
+	k.gauge.mu.Lock()
+	defer k.gauge.mu.Unlock()
+	k.gauge.measure(k.system, all)
+	return k.gauge.usage // a new map each time: nobody writes to it
+}
+
 // measure reads /proc unless it was read just now.
 func (g *gauge) measure(system *supervisor.System, all []supervisor.Status) {
 	if g.meter == nil {

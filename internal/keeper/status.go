@@ -57,17 +57,24 @@ func (k *Keeper) Status(ctx context.Context) (control.Status, error) {
 	if manager == nil {
 		return s, nil // still starting
 	}
-	for _, p := range manager.Status() {
+	all := manager.Status()
+	usage := k.usageOf(append(all, k.proxyStatusLine()))
+	s.Proxy.RSS = usage[supervisor.Owner{Kind: supervisor.KindProxy, Name: proxyName}].RSS
+	for _, p := range all {
 		if p.Kind == supervisor.KindApp {
-			s.Apps = append(s.Apps, appStatus(p, stats.Proxy.Upstreams[p.Name]))
+			s.Apps = append(s.Apps, appStatus(p, stats.Proxy.Upstreams[p.Name], usage[owner(p)]))
 		} else {
-			s.Programs = append(s.Programs, control.Program{
-				Name: p.Name, State: p.StateName, Pid: p.PID, Uptime: seconds(p.Uptime), LastError: p.SpawnErr, Dropped: p.Dropped,
-				Logs: outputs(p),
-			})
+			s.Programs = append(s.Programs, programStatus(p, usage[owner(p)]))
 		}
 	}
 	return s, nil
+}
+
+func programStatus(p supervisor.Status, u supervisor.Usage) control.Program {
+	return control.Program{
+		Name: p.Name, State: p.StateName, Pid: p.PID, Uptime: seconds(p.Uptime), LastError: p.SpawnErr, Dropped: p.Dropped,
+		Logs: outputs(p), Processes: u.Processes, RSS: u.RSS,
+	}
 }
 
 func (k *Keeper) proxyStatus(stats proxyStats) control.Proxy {
@@ -84,11 +91,11 @@ func (k *Keeper) proxyStatus(stats proxyStats) control.Proxy {
 	}
 }
 
-func appStatus(p supervisor.Status, u proxy.UpstreamStats) control.App {
+func appStatus(p supervisor.Status, u proxy.UpstreamStats, took supervisor.Usage) control.App {
 	a := control.App{
 		Name: p.Name, State: p.StateName, Generation: p.Generation, Deploying: p.Deploying, Pid: p.PID, Uptime: seconds(p.Uptime),
 		InFlight: u.InFlight, Queued: u.Queued, Limit: p.Limit, Socket: p.Socket, LastError: p.SpawnErr, Dropped: p.Dropped,
-		Logs: outputs(p),
+		Logs: outputs(p), Processes: took.Processes, RSS: took.RSS,
 	}
 	if a.LastError == "" {
 		a.LastError = p.LastErr
