@@ -67,7 +67,9 @@ type Entry struct {
 	RequestLength int64 // $request_length: line, head and body read so far
 	BytesSent     int64 // $bytes_sent
 	HeaderSent    int64 // bytes of the final head: $body_bytes_sent = BytesSent - HeaderSent
-	Completed     bool  // $request_completion is "OK"
+	GzipIn        int64 // bytes that gzip took, and made of them: $gzip_ratio
+	GzipOut       int64
+	Completed     bool // $request_completion is "OK"
 
 	Upstream       []Try  // $upstream_*: empty when nothing was proxied
 	UpstreamHeader Header // $upstream_http_NAME, nil before an answer

@@ -23,6 +23,7 @@ type Server struct {
 	ServerName value.Strings `toml:"server_name"` // exact, "*.example.com", "www.example.*", ".example.com", "~regex"; "" or "_" as nginx
 	App        string        `toml:"app"`         // short for a location "/" with proxy_pass = "http://APP"
 	Return     string        `toml:"return"`
+	TryFiles   string        `toml:"try_files"` // for what no location takes
 	Location   []Location    `toml:"location"`
 
 	ClientHeaderTimeout *value.Duration `toml:"client_header_timeout"` // first byte of a request to the end of its head; 60 s
@@ -32,11 +33,14 @@ type Server struct {
 }
 
 // Location is one [[server.location]] (nginx: location). Path is "/prefix",
-// "= /exact", "^~ /prefix", "~ regex" or "~* regex".
+// "= /exact", "^~ /prefix", "~ regex", "~* regex" or "@name".
 type Location struct {
 	Path      string `toml:"path"`
 	ProxyPass string `toml:"proxy_pass"` // "http://NAME[/uri]" of an app or upstream, "http://host:port[/uri]", "http://unix:/path[:/uri]"
 	Return    string `toml:"return"`     // "code [text]", "code URL" or "URL"
+	Alias     string `toml:"alias"`      // takes the place of the prefix in the path of a file (nginx: alias)
+	TryFiles  string `toml:"try_files"`  // "FILE… =CODE", "FILE… /URI" or "FILE… @NAME" (nginx: try_files)
+	Internal  bool   `toml:"internal"`   // only for internal redirects (nginx: internal)
 	Settings
 }
 
@@ -51,6 +55,7 @@ type Settings struct {
 	ProxyConnectTimeout *value.Duration    `toml:"proxy_connect_timeout"`   // 60 s
 	ProxySendTimeout    *value.Duration    `toml:"proxy_send_timeout"`      // between two writes; 60 s
 	ProxyReadTimeout    *value.Duration    `toml:"proxy_read_timeout"`      // between two reads; 60 s
+	SiteSettings
 }
 
 // Limits say how many requests an upstream gets at once and how many may wait.

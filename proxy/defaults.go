@@ -76,6 +76,7 @@ type settings struct {
 	connectTimeout time.Duration
 	proxySend      time.Duration
 	proxyRead      time.Duration
+	site           siteRules
 }
 
 func defaultSettings() settings {
@@ -87,6 +88,7 @@ func defaultSettings() settings {
 		connectTimeout: defaultTimeout,
 		proxySend:      defaultTimeout,
 		proxyRead:      defaultTimeout,
+		site:           defaultSite(),
 	}
 }
 

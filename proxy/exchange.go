@@ -35,6 +35,11 @@ type exchange struct {
 	chunked    bool // how the client is told where a proxied answer ends
 	untilClose bool
 
+	detour   detour
+	added    added
+	gzip     *gzipStream // nil: the body goes out as it is
+	gzipVary bool
+
 	upstream *upstream
 	grant    *generation // let through by the queue
 	waiter   waiter
@@ -74,6 +79,7 @@ func (x *exchange) begin() {
 	x.snap, x.server, x.place, x.upstream = nil, nil, nil, nil
 	x.keepAlive, x.unread, x.sent = false, false, false
 	x.chunked, x.untilClose = false, false
+	x.detour.reset()
 	x.out = x.out[:0]
 	x.try.reset()
 }
@@ -205,6 +211,7 @@ func (x *exchange) finish(err error) {
 		x.refuse(err)
 	}
 	x.body.drop()
+	x.dropGzip()
 	x.record()
 }
 

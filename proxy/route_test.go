@@ -70,7 +70,7 @@ func TestLocationIsFoundInNginxOrder(t *testing.T) {
 			t.Errorf("%s: %q %v, want %q %v", c.path, places[got], redirect, c.want, c.redirect)
 		}
 	}
-	for _, bad := range []string{"a", "", "~ (", "@x", "/a/", "= /a/b", "~"} {
+	for _, bad := range []string{"a", "", "~ (", "@", "@a b", "/a/", "= /a/b", "~"} {
 		if err := table.add(bad, &location{}); err == nil {
 			t.Errorf("%q was taken", bad)
 		}
