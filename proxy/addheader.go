@@ -58,31 +58,26 @@ func isSafeStatus(status int) bool {
 	return false
 }
 
-// validator is a Last-Modified or ETag that add_header sets.
-type validator struct {
-	text []byte
-	set  bool
-}
-
 // added is what expires and add_header make of an answer.
 type added struct {
 	expires      bool   // Expires and Cache-Control of others go
 	lines        []byte // field lines
-	lastModified validator
-	etag         validator
+	lastModified bool   // Last-Modified of others goes
+	etag         bool   // so does ETag; this takes its place, unless it is empty
+	etagText     []byte
+	tagged       bool // the answer is a file's, which has an ETag of its own
+	value        []byte
 }
 
 func (a *added) reset() {
-	a.expires = false
-	a.lines = a.lines[:0]
-	a.lastModified = validator{text: a.lastModified.text[:0]}
-	a.etag = validator{text: a.etag.text[:0]}
+	*a = added{lines: a.lines[:0], etagText: a.etagText[:0], value: a.value[:0]}
 }
 
 // add runs expires and add_header of the place for an answer of x.Status.
 func (x *exchange) add(file *fileAnswer) {
 	a, rules := &x.added, &x.rules().site
 	a.reset()
+	a.tagged = file != nil
 	safe := isSafeStatus(x.Status)
 	if rules.expires.kind != expiresOff && safe {
 		a.expires = true
@@ -98,13 +93,15 @@ func (x *exchange) add(file *fileAnswer) {
 // addField adds one field; an empty value adds none, but takes away a validator.
 func (x *exchange) addField(f *addedField) {
 	a := &x.added
-	x.scratch = f.value.Append(x.scratch[:0], &x.Entry)
-	switch {
-	case f.kind == setsLastModified:
-		a.lastModified = validator{append(a.lastModified.text[:0], x.scratch...), true}
-	case f.kind == setsETag:
-		a.etag = validator{append(a.etag.text[:0], x.scratch...), true}
-	case len(x.scratch) > 0:
-		a.lines = http1.AppendField(a.lines, f.name, x.scratch)
+	a.value = f.value.Append(a.value[:0], &x.Entry)
+	switch f.kind {
+	case setsETag:
+		a.etag, a.etagText = true, append(a.etagText[:0], a.value...)
+		return
+	case setsLastModified:
+		a.lastModified = true
+	}
+	if len(a.value) > 0 {
+		a.lines = http1.AppendField(a.lines, f.name, a.value)
 	}
 }

@@ -35,7 +35,7 @@ func (x *exchange) buildHead(kind http1.Body, length int64) {
 		x.out = http1.AppendIntField(x.out, "Content-Length", a.ContentLength)
 	}
 	x.appendConnection()
-	x.appendVary(compress)
+	x.appendVary()
 	x.out = append(x.appendKept(x.out), x.added.lines...)
 	if compress {
 		x.out = http1.AppendField(x.out, "Content-Encoding", "gzip")

@@ -18,11 +18,8 @@ func (x *exchange) appendAppFields(compress bool) {
 			x.out = http1.AppendField(x.out, f.Name, f.Value)
 		}
 	}
-	if set := &x.added.lastModified; len(set.text) > 0 {
-		x.out = http1.AppendField(x.out, "Last-Modified", set.text)
-	}
-	if set := &x.added.etag; len(set.text) > 0 {
-		x.out = http1.AppendField(x.out, "ETag", set.text)
+	if tag := x.added.etagText; len(tag) > 0 {
+		x.out = http1.AppendField(x.out, "ETag", tag)
 	}
 }
 
@@ -31,9 +28,9 @@ func (x *exchange) isReplaced(name []byte) bool {
 	switch set := &x.added; {
 	case set.expires && isExpiresField(name):
 		return true
-	case set.lastModified.set && isName(name, "last-modified"):
+	case set.lastModified && isName(name, "last-modified"):
 		return true
-	case set.etag.set && isName(name, "etag"):
+	case set.etag && isName(name, "etag"):
 		return true
 	}
 	for _, hidden := range x.place.site.hide {

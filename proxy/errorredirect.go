@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"paddock/accesslog"
+	"paddock/proxy/http1"
 )
 
 // errorPage is one compiled entry of error_page.
@@ -110,6 +111,9 @@ func (x *exchange) findErrorPage(err error) error {
 	}
 	if r.closes() { // as after the page of our own
 		x.keepAlive = false
+	}
+	if r.status == 416 && r.size > 0 {
+		d.kept = append(http1.AppendInt(append(d.kept, "Content-Range: bytes */"...), r.size), "\r\n"...)
 	}
 	if d.status = r.status; p.status != statusOfError {
 		d.status = p.status

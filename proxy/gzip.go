@@ -78,7 +78,7 @@ func (x *exchange) mayCompressForProxy(g *gzipRules) bool {
 	}
 	_, modified := x.answerField("last-modified")
 	_, tag := x.answerField("etag")
-	return !(has("no_last_modified") && modified) && !(has("no_etag") && tag)
+	return !(has("no_last_modified") && modified) && !(has("no_etag") && (tag || x.added.tagged))
 }
 
 // answerField is a field of the answer that is being made, by its name in lower case.
@@ -94,7 +94,7 @@ func (x *exchange) answerField(name string) ([]byte, bool) {
 }
 
 // appendVary tells caches that the answer depends on Accept-Encoding.
-func (x *exchange) appendVary(bool) {
+func (x *exchange) appendVary() {
 	if x.gzipVary {
 		x.out = http1.AppendField(x.out, "Vary", "Accept-Encoding")
 	}

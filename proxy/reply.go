@@ -23,8 +23,8 @@ type reply struct {
 // etag is the tag of the file, or what add_header makes of it.
 func (r *reply) etag(x *exchange) []byte {
 	switch {
-	case x.added.etag.set:
-		return x.added.etag.text
+	case x.added.etag:
+		return x.added.etagText
 	case r.file != nil:
 		return r.file.etag
 	}
@@ -87,14 +87,19 @@ func (x *exchange) replyHead(r *reply, compress, acceptRanges bool) {
 		x.out = http1.AppendIntField(x.out, "Retry-After", int64((r.retryAfter+time.Second-1)/time.Second))
 	}
 	x.appendLastModified(r)
-	if r.location != nil {
-		x.out = http1.AppendField(x.out, "Location", r.location)
+	place := x.absolute(r.location)
+	made := len(place) > len(r.location)
+	if made {
+		x.out = http1.AppendField(x.out, "Location", place)
 	}
 	if x.chunked && string(x.Method) != "HEAD" {
 		x.out = http1.AppendField(x.out, "Transfer-Encoding", "chunked")
 	}
 	x.appendConnection()
-	x.appendVary(compress)
+	x.appendVary()
+	if len(place) > 0 && !made { // nginx has it here
+		x.out = http1.AppendField(x.out, "Location", place)
+	}
 	x.appendLines(r, compress)
 	x.appendRangeFields(r, compress, acceptRanges)
 	x.out = http1.AppendEnd(x.out)
@@ -105,12 +110,9 @@ func (x *exchange) appendLastModified(r *reply) {
 	if r.status != 200 && r.status != 206 && r.status != 304 {
 		return
 	}
-	switch set := &x.added.lastModified; {
-	case set.set && len(set.text) > 0:
-		x.out = http1.AppendField(x.out, "Last-Modified", set.text)
-	case !set.set && r.file != nil:
-		x.scratch = appendHTTPTime(x.scratch[:0], r.file.modified)
-		x.out = http1.AppendField(x.out, "Last-Modified", x.scratch)
+	if r.file != nil && !x.added.lastModified {
+		x.out = append(x.out, "Last-Modified: "...)
+		x.out = append(r.file.modified.UTC().AppendFormat(x.out, dateLayout), "\r\n"...)
 	}
 }
 

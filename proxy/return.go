@@ -122,7 +122,7 @@ func (x *exchange) giveReturn(a *answer) error {
 		return x.redirectSlash()
 	case a.redirect:
 		x.scratch = a.text.Append(x.scratch[:0], &x.Entry)
-		return x.sendRedirect(a.status, x.absolute(x.scratch))
+		return x.sendRedirect(a.status, x.scratch)
 	case a.text != nil:
 		x.scratch = a.text.Append(x.scratch[:0], &x.Entry)
 		return x.sendPage(a.status, x.place.site.defaultType, x.scratch)
@@ -161,7 +161,7 @@ func (x *exchange) redirectSlash() error {
 		place = append(append(place, '?'), x.Query...)
 	}
 	x.scratch = place
-	return x.sendRedirect(301, x.absolute(place))
+	return x.sendRedirect(301, place)
 }
 
 // sendRedirect answers with nginx's page for the status and a Location.

@@ -217,6 +217,3 @@ func appendETag(dst []byte, modified time.Time, size int64) []byte {
 	dst = strconv.AppendInt(append(dst, '-'), size, 16)
 	return append(dst, '"')
 }
-
-// appendHTTPTime appends a time as Last-Modified has it.
-func appendHTTPTime(dst []byte, t time.Time) []byte { return t.UTC().AppendFormat(dst, dateLayout) }
