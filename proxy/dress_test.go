@@ -133,6 +133,32 @@ func TestErrorPageAnswersForADeadApp(t *testing.T) {
 	}
 }
 
+func TestErrorPageOfABodyThatIsTooLarge(t *testing.T) {
+	dir, small := files(t, "413.html"), value.Size(4)
+	for _, page := range []string{"413 /413.html", "413 /app"} {
+		r, b := newDressRig(t, ok("app"), SiteSettings{}, Location{Path: "/up", ProxyPass: "http://web", Settings: Settings{
+			ClientMaxBodySize: &small, SiteSettings: SiteSettings{ErrorPage: value.Strings{page}},
+		}}, Location{Path: "= /413.html", Settings: Settings{ClientMaxBodySize: &small, SiteSettings: SiteSettings{Root: dir}}})
+		for _, body := range []string{"Content-Length: 50\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n9\r\nabcdefghi\r\n0\r\n\r\n"} {
+			c := r.dial()
+			io.WriteString(c, "POST /up HTTP/1.1\r\nHost: a\r\n"+body+"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n")
+			answer, err := io.ReadAll(c)
+			must(t, err)
+			c.Close()
+			got := string(answer)
+			if !strings.HasPrefix(got, "HTTP/1.1 413 ") || !strings.Contains(got, "Connection: close") || !strings.HasSuffix(got, "413.html!") && !strings.HasSuffix(got, "app") {
+				t.Errorf("%s: got %q", page, got)
+			}
+		}
+		for _, req := range b.seen() {
+			if req.target() != "/app" || req.body != "" || !strings.HasPrefix(req.head, "GET ") {
+				t.Errorf("the app saw %q", req)
+			}
+		}
+		r.stop()
+	}
+}
+
 func TestAppsErrorsGoOnWithoutIntercept(t *testing.T) {
 	r, _ := newDressRig(t, "HTTP/1.1 404 Gone\r\nContent-Length: 3\r\n\r\napp", SiteSettings{ErrorPage: value.Strings{"404 /x.html"}})
 	if status, body := r.get("/x"); status != 404 || body != "app" {

@@ -81,9 +81,12 @@ func replacement(text string) (int, error) {
 }
 
 func (p *errorPage) setTarget(uri string) (err error) {
-	if name, ok := strings.CutPrefix(uri, "@"); ok {
+	if name, ok := strings.CutPrefix(uri, "@"); ok && name != "" {
 		p.named = name
 		return nil
+	}
+	if uri == "@" || uri[0] == '=' {
+		return errors.New(errorPageForm)
 	}
 	p.target, err = accesslog.CompileTemplate(uri)
 	return err
@@ -111,6 +114,10 @@ func (x *exchange) findErrorPage(err error) error {
 	}
 	if r.closes() { // as after the page of our own
 		x.keepAlive = false
+	}
+	if x.unread { // what came of the body is of no use, and no second reader would find its place
+		x.keepAlive, d.bodyTaken = false, true
+		x.body.drop()
 	}
 	if r.status == 416 && r.size > 0 {
 		d.kept = append(http1.AppendInt(append(d.kept, "Content-Range: bytes */"...), r.size), "\r\n"...)

@@ -59,6 +59,9 @@ func (t *tryFiles) setLast(word string) (err error) {
 		}
 		return nil
 	}
+	if word == "@" {
+		return errors.New(tryFilesForm)
+	}
 	if name, ok := strings.CutPrefix(word, "@"); ok {
 		t.named = name
 		return nil
