@@ -12,6 +12,9 @@ func (x *exchange) divert() error {
 	a := &x.try.answer
 	rules := &x.place.site
 	if rules.intercept && a.Status >= 300 && findPage(rules.errorPages, a.Status) != nil {
+		if v, ok := a.Get("www-authenticate"); ok && a.Status == 401 {
+			x.detour.kept = http1.AppendField(x.detour.kept, "WWW-Authenticate", v)
+		}
 		return x.abandon(&refusal{status: a.Status})
 	}
 	target, ok := a.Get("x-accel-redirect")
@@ -34,7 +37,7 @@ func (x *exchange) divert() error {
 func (x *exchange) abandon(err error) error {
 	x.last().Response = time.Since(x.try.began)
 	x.letGo()
-	x.UpstreamHeader = nil // it lay in the buffer that went
+	x.UpstreamHeader = nil // its buffer is for the next answer
 	x.upstream = nil
 	x.try.reset()
 	return err

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"paddock/accesslog"
 	"paddock/internal/value"
 )
 
@@ -302,3 +303,59 @@ func TestHiddenFilesCanBeAllowed(t *testing.T) {
 }
 
 func mkfifo(path string) error { return unix.Mkfifo(path, 0o644) }
+
+func TestGzipRatioIsLogged(t *testing.T) {
+	yes := true
+	page := strings.Repeat("<p>hello</p>", 1000)
+	r := newRig(t, func(c *Config) {
+		c.Servers[0].App, c.Servers[0].Gzip = "", &yes
+		c.Servers[0].Return = `200 "` + page + `"`
+		c.Servers[0].DefaultType = "text/html"
+		c.Formats["test"] = accesslog.FormatSetting{Format: "$gzip_ratio $status"}
+	})
+	r.raw("GET /" + closing + "Accept-Encoding: gzip\r\n\r\n")
+	r.raw("GET /" + closing + "\r\n")
+	lines := r.lines()
+	if len(lines) != 2 || len(lines[0]) < len("9.99 200") || strings.HasPrefix(lines[0], "-") || lines[1] != "- 200" {
+		t.Errorf("logged %q", lines)
+	}
+}
+
+func TestStreamIsCompressedPartByPart(t *testing.T) {
+	yes := true
+	r := newRig(t, func(c *Config) { c.Servers[0].Gzip = &yes })
+	next := make(chan struct{})
+	r.backend(1, func(c net.Conn, _ request) bool {
+		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nX-Accel-Buffering: no\r\n\r\nfirst")
+		<-next
+		io.WriteString(c, "second")
+		return false
+	})
+	r.ready(1, 0)
+	c := r.dial()
+	io.WriteString(c, "GET /"+closing+"Accept-Encoding: gzip\r\n\r\n")
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	must(t, err)
+	z, err := gzip.NewReader(res.Body)
+	must(t, err)
+	first := make([]byte, len("first"))
+	if _, err := io.ReadFull(z, first); err != nil || string(first) != "first" {
+		t.Errorf("got %q, %v", first, err)
+	}
+	close(next)
+	if rest, err := io.ReadAll(z); err != nil || string(rest) != "second" {
+		t.Errorf("got %q, %v", rest, err)
+	}
+}
+
+// A missing file is everyday; a missing folder is worth a line in the log.
+func TestMissingFolderIs404WithACause(t *testing.T) {
+	_, err := (&folder{path: "/nowhere/at/all"}).stat("x")
+	if r := fileRefusal(err); r.status != 404 || r.cause == nil {
+		t.Errorf("got %+v", r)
+	}
+	_, err = (&folder{path: t.TempDir()}).stat("x")
+	if r := fileRefusal(err); r.status != 404 || r.cause != nil {
+		t.Errorf("got %+v", r)
+	}
+}

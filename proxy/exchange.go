@@ -213,6 +213,7 @@ func (x *exchange) finish(err error) {
 	x.body.drop()
 	x.dropGzip()
 	x.record()
+	x.dropBuffer() // $upstream_http_NAME lies in it
 }
 
 // record writes the access log line of the request. The place decides where; a

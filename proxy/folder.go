@@ -38,7 +38,7 @@ func (f *folder) get() (*openFolder, error) {
 	}
 	info, err := os.Stat(f.path)
 	if err != nil {
-		return nil, err
+		return nil, &folderError{err}
 	}
 	next := &openFolder{info: info, checked: now}
 	switch {
@@ -46,12 +46,19 @@ func (f *folder) get() (*openFolder, error) {
 		next.root = old.root
 	case info.IsDir():
 		if next.root, err = os.OpenRoot(f.path); err != nil {
-			return nil, err
+			return nil, &folderError{err}
 		}
 	}
 	f.open.Store(next)
 	return next, nil
 }
+
+// folderError says that it is the folder itself that can not be opened, which is
+// worth a line in the log where a missing file is not.
+type folderError struct{ err error }
+
+func (e *folderError) Error() string { return "open the folder: " + e.err.Error() }
+func (e *folderError) Unwrap() error { return e.err }
 
 // openFlags never wait: opening a FIFO would, until somebody writes to it.
 const openFlags = os.O_RDONLY | syscall.O_NONBLOCK
@@ -103,7 +110,10 @@ func (f *folder) stat(name string) (os.FileInfo, error) {
 // is no system call's is os.Root's about a path that leads out of the folder.
 func fileRefusal(err error) *refusal {
 	var errno syscall.Errno
+	var folder *folderError
 	switch {
+	case errors.As(err, &folder) && errors.Is(err, fs.ErrNotExist):
+		return &refusal{status: 404, cause: err}
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENAMETOOLONG):
 		return errNotFound
 	case !errors.As(err, &errno), errno == syscall.EACCES, errno == syscall.EPERM, errno == syscall.ELOOP, errno == syscall.ENXIO:

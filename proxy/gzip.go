@@ -15,7 +15,7 @@ type gzipStream struct {
 	level int
 	w     *gzip.Writer
 	out   bytes.Buffer
-	end   bool
+	flush bool // send each part at once
 }
 
 var gzipStreams [10]sync.Pool // by level
@@ -24,7 +24,7 @@ func newGzipStream(level int) *gzipStream {
 	if z, ok := gzipStreams[level].Get().(*gzipStream); ok {
 		z.out.Reset()
 		z.w.Reset(&z.out)
-		z.end = false
+		z.flush = false
 		return z
 	}
 	z := &gzipStream{level: level}
@@ -100,6 +100,17 @@ func (x *exchange) appendVary() {
 	}
 }
 
+// startAppGzip compresses an app's answer. One that is not to be held back is
+// flushed with each part: X-Accel-Buffering: no, and events.
+func (x *exchange) startAppGzip() {
+	x.startGzip()
+	buffering, _ := x.try.answer.Get("x-accel-buffering")
+	contentType, _ := x.try.answer.Get("content-type")
+	x.gzip.flush = string(buffering) == "no" || bytes.HasPrefix(contentType, eventStream)
+}
+
+var eventStream = []byte("text/event-stream")
+
 func (x *exchange) startGzip() { x.gzip = newGzipStream(x.rules().site.gzip.level) }
 
 // compress takes a part of the body and returns what is ready to be sent: nothing,
@@ -111,10 +122,15 @@ func (x *exchange) compress(data []byte, last bool) ([]byte, error) {
 	if _, err := z.w.Write(data); err != nil {
 		return nil, err
 	}
-	if last {
-		if err := z.w.Close(); err != nil {
-			return nil, err
-		}
+	var err error
+	switch {
+	case last:
+		err = z.w.Close()
+	case z.flush:
+		err = z.w.Flush()
+	}
+	if err != nil {
+		return nil, err
 	}
 	x.GzipOut += int64(z.out.Len())
 	return z.out.Bytes(), nil

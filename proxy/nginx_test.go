@@ -67,6 +67,7 @@ http {
     location /htm/ { alias %[2]s/alt/; index nothing.html index.htm; }
     location /abs/ { alias %[2]s/bare/; index none.html /a.txt; }
     location /try/ { try_files $uri $uri/ /fall/back.html; }
+    location /tryroot/ { alias %[2]s/; try_files $uri $uri/ @named; }
     location /try404/ { try_files $uri $uri.html =404; }
     location /trynamed/ { try_files $uri @named; }
     location /tryargs/ { try_files /nope /echo/x?$args; }
@@ -135,6 +136,7 @@ func paddockSite(site string) []Location {
 		at("/htm/", "/alt/", SiteSettings{Index: value.Strings{"nothing.html", "index.htm"}}),
 		at("/abs/", "/bare/", SiteSettings{Index: value.Strings{"none.html", "/a.txt"}}),
 		try("/try/", "$uri $uri/ /fall/back.html"),
+		{Path: "/tryroot/", Alias: site + "/", TryFiles: "$uri $uri/ @named"},
 		try("/try404/", "$uri $uri.html =404"),
 		try("/trynamed/", "$uri @named"),
 		try("/tryargs/", "/nope /echo/x?$args"),
@@ -188,7 +190,7 @@ var siteRequests = []string{
 	"/nothing", "/dir", "/dir/", "/dir?x=1", "/dir/?x=1", "/dir%20with%20space", "/dir%20with%20space?q", "/dir/x.txt", "/bare", "/bare/", "/bare/x.txt/", "/a.txt/", "/a.txt/b",
 	"/dir/../a.txt", "/dir/./x.txt", "//a.txt", "/dir//x.txt", "/%2e%2e/a.txt", "/dir/%2e%2e/a.txt", "/../a.txt", "/A.TXT", "/a%2etxt", "/a.txt%00", "/.well-known/acme",
 	"/alias/", "/alias", "/alias/x.txt", "/alias/nope", "/noslash", "/noslash/", "/noslash/x.txt", "/noslash?x=y", "/trick", "/trick/x.txt", "/one", "/one/", "/htm/", "/abs/",
-	"/try/a", "/try/", "/try404/a", "/trynamed/x?y=1", "/tryargs/a?b=c", "/tryargs/a", "/trypage", "/echo/a%20b?c=d", "/loop/x", "/internal/x.txt", "/tointernal/x", "/x.re", "/deep/x.re",
+	"/try/a", "/try/", "/try/a.txt/", "/tryroot/a.txt/", "/tryroot/dir", "/tryroot/dir/", "/tryroot/a.txt?x", "/try404/a", "/trynamed/x?y=1", "/tryargs/a?b=c", "/tryargs/a", "/trypage", "/echo/a%20b?c=d", "/loop/x", "/internal/x.txt", "/tointernal/x", "/x.re", "/deep/x.re",
 	"/exp30/x.txt", "/exp30/nope", "/exp30", "/expepoch/x.txt", "/expmod/x.txt", "/hdr/x.txt", "/hdr/nope", "/nolm/x.txt", "/setlm/x.txt",
 	"/err/nope", "/err/", "/err200/nope", "/err200/", "POST /err200/nope", "POST /err200/x.txt", "HEAD /err/nope", "PUT /err200/x", "/errredirect/nope", "/errredirect/", "/errmissing/nope",
 	"/err503", "/err503eq?q=1", "POST /err503", "/r301", "/r302?x", "/r200", "/r204", "/r404text", "/r403", "HEAD /r200", "HEAD /r403", "HEAD /r301",

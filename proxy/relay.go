@@ -40,7 +40,7 @@ func (x *exchange) relay() error {
 // whether its connection can live on.
 func (x *exchange) chooseFraming(kind http1.Body, compress bool) {
 	if compress && kind != http1.None {
-		x.startGzip()
+		x.startAppGzip()
 		kind = http1.UntilClose
 	}
 	x.chunked = x.req.Minor > 0 && (kind == http1.Chunked || kind == http1.UntilClose)

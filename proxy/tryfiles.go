@@ -103,7 +103,7 @@ func (x *exchange) tryFile(t *tryFile) bool {
 		return false
 	}
 	info, err := x.place.folder().stat(name)
-	if err != nil || info.IsDir() != t.folder {
+	if err != nil || info.IsDir() != t.folder || !info.IsDir() && path[len(path)-1] == '/' {
 		return false
 	}
 	if string(path) != string(x.Path) {
