@@ -71,7 +71,7 @@ func (x *exchange) replyHead(r *reply, compress, acceptRanges bool) {
 	x.appendOwnFields()
 	bodiless := r.status == 204 || r.status == 304
 	x.chunked, x.untilClose = false, false
-	if !bodiless {
+	if !bodiless && r.contentType != "" {
 		x.out = http1.AppendField(x.out, "Content-Type", r.contentType)
 	}
 	switch {
