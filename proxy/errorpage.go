@@ -45,15 +45,20 @@ func (x *exchange) sendRefusal(r *refusal) error {
 		x.keepAlive = false
 	}
 	x.page = appendErrorPage(x.page[:0], r)
-	return x.sendReply(&reply{
-		status: r.status, contentType: "text/html", text: x.page, length: int64(len(x.page)),
-		location: r.location, retryAfter: r.retryAfter, size: r.size, refused: r.status == 416,
-	})
+	return x.sendOwn(r, "text/html", x.page)
 }
 
 // sendPage answers with a text of the configuration.
 func (x *exchange) sendPage(status int, contentType string, text []byte) error {
-	return x.sendReply(&reply{status: x.finalStatus(status), contentType: contentType, text: text, length: int64(len(text))})
+	return x.sendOwn(&refusal{status: x.finalStatus(status)}, contentType, text)
+}
+
+// sendOwn writes an answer of our own, head and body in one system call.
+func (x *exchange) sendOwn(r *refusal, contentType string, text []byte) error {
+	return x.sendReply(&reply{
+		status: r.status, contentType: contentType, text: text, length: int64(len(text)),
+		location: r.location, retryAfter: r.retryAfter, size: r.size, refused: r.size > 0,
+	})
 }
 
 // appendErrorPage appends nginx's page: title, heading, the server's name.
