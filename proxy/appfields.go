@@ -10,8 +10,8 @@ func (x *exchange) appendAppFields(compress bool) {
 		f := &a.Fields[i]
 		switch {
 		case f.Drop || isOurs(f.Name) || x.isReplaced(f.Name):
-		case compress && isName(f.Name, "accept-ranges"):
-		case compress && isName(f.Name, "etag") && len(f.Value) > 0 && f.Value[0] == '"':
+		case compress && isField(f.Name, "accept-ranges"):
+		case compress && isField(f.Name, "etag") && len(f.Value) > 0 && f.Value[0] == '"':
 			x.out = append(append(append(x.out, f.Name...), ": W/"...), f.Value...)
 			x.out = append(x.out, "\r\n"...)
 		default:
@@ -28,20 +28,20 @@ func (x *exchange) isReplaced(name []byte) bool {
 	switch set := &x.added; {
 	case set.expires && isExpiresField(name):
 		return true
-	case set.lastModified && isName(name, "last-modified"):
+	case set.lastModified && isField(name, "last-modified"):
 		return true
-	case set.etag && isName(name, "etag"):
+	case set.etag && isField(name, "etag"):
 		return true
 	}
 	for _, hidden := range x.place.site.hide {
-		if isName(name, hidden) {
+		if isField(name, hidden) {
 			return true
 		}
 	}
 	return false
 }
 
-func isName(name []byte, lower string) bool { return len(name) == len(lower) && equalFold(name, lower) }
+func isField(name []byte, lower string) bool { return len(name) == len(lower) && equalFold(name, lower) }
 
 // wouldCompress decides whether the app's answer goes out compressed. An answer
 // to HEAD gets the same fields, as in nginx.

@@ -308,7 +308,7 @@ func ask(t *testing.T, network, addr, text string) []byte {
 	return out
 }
 
-func startNginx(t *testing.T, site string) (socket string) {
+func startSiteNginx(t *testing.T, site string) (socket string) {
 	path, err := exec.LookPath("/usr/sbin/nginx")
 	if err != nil {
 		t.Fatal("Debian's nginx is not installed (nginx-light)")
@@ -365,7 +365,7 @@ func newSiteRig(t *testing.T, site string) string {
 
 func TestSiteAnswersByteForByteAsNginx(t *testing.T) {
 	site := makeSite(t)
-	nginx, ours := startNginx(t, site), newSiteRig(t, site)
+	nginx, ours := startSiteNginx(t, site), newSiteRig(t, site)
 	for _, request := range siteRequests {
 		text, method := wire(request)
 		want := comparable(t, ask(t, "unix", nginx, text), method)
@@ -388,7 +388,7 @@ func TestSiteDiffersFromNginxOnPurpose(t *testing.T) {
 	site := makeSite(t)
 	must(t, os.WriteFile(filepath.Join(filepath.Dir(site), "secret.txt"), []byte("SECRET\n"), 0o644))
 	must(t, os.Symlink("../secret.txt", filepath.Join(site, "out.txt")))
-	nginx, ours := startNginx(t, site), newSiteRig(t, site)
+	nginx, ours := startSiteNginx(t, site), newSiteRig(t, site)
 	for target, want := range map[string]string{
 		"/.env": "404", "/a.txt~": "404", "/out.txt": "403", "/trick../a.txt": "404", "/trickx.txt": "404", "/a.txt?x#y": "400",
 	} {
