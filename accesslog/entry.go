@@ -78,7 +78,9 @@ type Entry struct {
 	RequestLength int64 // $request_length: line, head and body read so far
 	BytesSent     int64 // $bytes_sent
 	HeaderSent    int64 // bytes of the final head: $body_bytes_sent = BytesSent - HeaderSent
-	Completed     bool  // $request_completion is "OK"
+	GzipIn        int64 // bytes that gzip took, and made of them: $gzip_ratio
+	GzipOut       int64
+	Completed     bool // $request_completion is "OK"
 	Refused       Refusal
 	Queued        time.Duration // waited for the app to have room; 0: not at all
 

@@ -61,6 +61,8 @@ func usualEntry() *Entry {
 		BytesSent:          700,
 		HeaderSent:         188,
 		Completed:          true,
+		GzipIn:             3140,
+		GzipOut:            1000,
 		Upstream: []Try{
 			{Addr: "unix:none.sock", Status: 502, Connect: -1, Header: -1},
 			{Addr: "10.0.0.5:8000", Connect: 0, Header: 3900 * time.Microsecond, Response: 4 * time.Millisecond, Length: 2, BytesReceived: 90, BytesSent: 80},

@@ -131,3 +131,13 @@ func hostname() variable {
 	}
 	return constant(strings.ToLower(name))
 }
+
+// gzipRatio is the quotient of the bytes before and after, to two places.
+func gzipRatio(dst []byte, e *Entry) ([]byte, bool) {
+	if e.GzipOut == 0 {
+		return dst, false
+	}
+	hundredths := (e.GzipIn*1000/e.GzipOut + 5) / 10
+	dst = strconv.AppendInt(dst, hundredths/100, 10)
+	return append(dst, '.', digit(hundredths/10%10), digit(hundredths%10)), true
+}

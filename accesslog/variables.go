@@ -55,6 +55,7 @@ var variables = map[string]variable{
 	"body_bytes_sent":    number(func(e *Entry) int64 { return max(e.BytesSent-e.HeaderSent, 0) }),
 	"request_length":     number(func(e *Entry) int64 { return e.RequestLength }),
 	"request_completion": flag(func(e *Entry) bool { return e.Completed }, "OK", ""),
+	"gzip_ratio":         gzipRatio,
 	"pipe":               flag(func(e *Entry) bool { return e.Pipelined }, "p", "."),
 
 	"upstream_addr":            tries(appendAddr),

@@ -84,6 +84,7 @@ func TestVariablesPrintAsNginxDoes(t *testing.T) {
 		{"$proxy_port", "8000", "-"},
 		{"$proxy_add_x_forwarded_for", "198.51.100.7, 192.0.2.1", "192.0.2.1"},
 		{"$pipe", ".", "."},
+		{"$gzip_ratio", "3.14", "-"},
 	}
 	for _, test := range tests {
 		t.Run(test.text, func(t *testing.T) {

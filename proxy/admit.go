@@ -40,5 +40,4 @@ func (x *exchange) letGo() {
 		x.upstream.queue.leave(x.grant)
 		x.grant = nil
 	}
-	x.dropBuffer()
 }

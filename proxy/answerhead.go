@@ -14,17 +14,20 @@ const serverName = "paddock"
 // but for what is between the app and us, and what nginx replaces too.
 func (x *exchange) buildHead(kind http1.Body, length int64) {
 	a := &x.try.answer
-	x.Status = a.Status
-	x.out = http1.AppendStatusLine(x.out[:0], a.Status, a.Reason)
-	x.appendOwnFields()
-	for i := range a.Fields {
-		f := &a.Fields[i]
-		if !f.Drop && !isOurs(f.Name) {
-			x.out = http1.AppendField(x.out, f.Name, f.Value)
-		}
+	x.Status = x.finalStatus(a.Status)
+	x.add(nil)
+	compress := x.wouldCompress(kind, length)
+	x.chooseFraming(kind, compress)
+	if x.Status == a.Status {
+		x.out = http1.AppendStatusLine(x.out[:0], a.Status, a.Reason)
+	} else {
+		x.out = http1.AppendStatusLine(x.out[:0], x.Status, statusText(x.Status))
 	}
+	x.appendOwnFields()
+	x.appendAppFields(compress)
 	switch {
-	case kind == http1.Length:
+	case compress && !x.chunked:
+	case kind == http1.Length && !compress:
 		x.out = http1.AppendIntField(x.out, "Content-Length", length)
 	case x.chunked:
 		x.out = http1.AppendField(x.out, "Transfer-Encoding", "chunked")
@@ -32,6 +35,12 @@ func (x *exchange) buildHead(kind http1.Body, length int64) {
 		x.out = http1.AppendIntField(x.out, "Content-Length", a.ContentLength)
 	}
 	x.appendConnection()
+	x.appendVary()
+	x.out = append(x.appendKept(x.out), x.added.lines...)
+	if compress {
+		x.out = http1.AppendField(x.out, "Content-Encoding", "gzip")
+	}
+	x.out = http1.AppendEnd(x.out)
 }
 
 func (x *exchange) appendOwnFields() {
@@ -39,10 +48,10 @@ func (x *exchange) appendOwnFields() {
 	x.out = http1.AppendField(x.out, "Date", x.conn.proxy.date.text(time.Now()))
 }
 
-// appendConnection ends the head. nginx says keep-alive too, which HTTP/1.0 needs.
+// appendConnection says what becomes of the connection. nginx says keep-alive too, which HTTP/1.0 needs.
 func (x *exchange) appendConnection() {
 	if x.upgraded {
-		x.out = http1.AppendEnd(appendUpgrade(x.out))
+		x.out = appendUpgrade(x.out)
 		return
 	}
 	if x.conn.listener.retired.Load() { // also since the request began
@@ -53,7 +62,6 @@ func (x *exchange) appendConnection() {
 	} else {
 		x.out = http1.AppendField(x.out, "Connection", "close")
 	}
-	x.out = http1.AppendEnd(x.out)
 }
 
 // isOurs reports whether we write the field anew, or it was meant for us alone.

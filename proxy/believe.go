@@ -47,14 +47,11 @@ func (x *exchange) believeInPlace() {
 		return
 	}
 	for i := range x.req.Fields {
-		if f := &x.req.Fields[i]; isName(f.Name, r.header) {
+		if f := &x.req.Fields[i]; isField(f.Name, r.header) {
 			f.Drop = true
 		}
 	}
 }
-
-// isName compares without regard to case.
-func isName(b []byte, lower string) bool { return len(b) == len(lower) && equalFold(b, lower) }
 
 // findClient makes the address that the peer names the request's $remote_addr. The
 // peer's own stays when it names none.
@@ -110,7 +107,7 @@ func isRewritten(f *http1.Field) bool {
 		"x-forwarded-for", "x-real-ip", "x-forwarded-proto", "x-forwarded-host",
 		"x-forwarded-protocol", "x-forwarded-scheme", "x-forwarded-ssl",
 	} {
-		if isName(f.Name, name) {
+		if isField(f.Name, name) {
 			return true
 		}
 	}
@@ -135,9 +132,9 @@ func (x *exchange) forwardedScheme() string {
 	x.scratch, _ = x.req.AppendValues(x.scratch[:0], "x-forwarded-proto")
 	last := x.scratch[bytes.LastIndexAny(x.scratch, listBlanks)+1:]
 	switch {
-	case isName(last, "https"), isName(last, "wss"):
+	case isField(last, "https"), isField(last, "wss"):
 		return "https"
-	case isName(last, "http"), isName(last, "ws"):
+	case isField(last, "http"), isField(last, "ws"):
 		return "http"
 	}
 	return x.conn.info.Scheme

@@ -45,7 +45,7 @@ func (x *exchange) unless(err error) error {
 
 // readBody reads the whole body, so that no app worker ever waits for a client.
 func (x *exchange) readBody() error {
-	if !x.req.HasBody() {
+	if !x.req.HasBody() || x.detour.bodyTaken {
 		return nil
 	}
 	x.unread = true
@@ -59,7 +59,7 @@ func (x *exchange) readBody() error {
 			return err
 		}
 		if done {
-			x.unread = false
+			x.unread, x.detour.bodyTaken = false, true
 			return x.body.rewind()
 		}
 		if err := x.readMoreBody(); err != nil {
@@ -71,7 +71,7 @@ func (x *exchange) readBody() error {
 // skipBody reads a body that nobody wants, so that the next request is found. A
 // client that waits for a 100 gets the final answer instead and is done.
 func (x *exchange) skipBody() error {
-	if !x.req.HasBody() {
+	if !x.req.HasBody() || x.detour.bodyTaken {
 		return nil
 	}
 	if m := x.place.maxBody; m > 0 && x.req.ContentLength > m {

@@ -155,6 +155,10 @@ func (x *exchange) beginTry(p *peer) {
 	t.began, t.sendErr = time.Now(), nil
 	t.start, t.end = 0, 0
 	t.answer.Reset()
+	if x.detour.separate {
+		x.detour.separate = false
+		x.Upstream = append(x.Upstream, accesslog.Try{}) // nginx: " : "
+	}
 	x.Upstream = append(x.Upstream, accesslog.Try{Addr: p.text, Connect: -1, Header: -1, Response: -1})
 }
 

@@ -35,7 +35,7 @@ type server struct {
 	name              string        // the first name: $server_name
 	hostName          []byte        // the same as bytes
 	siteName          string        // in metrics
-	site              *siteCounters // linked when the snapshot serves
+	counters          *siteCounters // linked when the snapshot serves
 	answer            *answer
 	whole             *location // the server itself as a place: its return, and what no location matches
 	table             locationTable
@@ -58,6 +58,8 @@ type compiler struct {
 	cfg      *Config
 	problems *value.Problems
 	formats  map[string]*accesslog.Format
+	folders  map[string]*folder   // by path
+	places   map[string]*location // of the server at hand, by key
 	out      *snapshot
 }
 
@@ -145,6 +147,7 @@ func (c *compiler) compileServer(key string, cfg *Server, base settings) {
 // settings resolves what a server or location sets over what it inherits.
 func (c *compiler) settings(key string, own *Settings, base settings) settings {
 	s := base.with(own)
+	s.site = c.site(key, &own.SiteSettings, base.site)
 	if own.AccessLog != nil {
 		s.log = c.log(value.Join(key, "access_log"), *own.AccessLog)
 	}

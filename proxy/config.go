@@ -23,6 +23,7 @@ type Server struct {
 	ServerName value.Strings `toml:"server_name"` // exact, "*.example.com", "www.example.*", ".example.com", "~regex"; "" or "_" as nginx
 	App        string        `toml:"app"`         // short for a location "/" with proxy_pass = "http://APP"
 	Return     string        `toml:"return"`
+	TryFiles   string        `toml:"try_files"` // for what no location takes
 	Location   []Location    `toml:"location"`
 
 	ClientHeaderTimeout *value.Duration `toml:"client_header_timeout"` // first byte of a request to the end of its head; 60 s
@@ -32,11 +33,14 @@ type Server struct {
 }
 
 // Location is one [[server.location]] (nginx: location). Path is "/prefix",
-// "= /exact", "^~ /prefix", "~ regex" or "~* regex".
+// "= /exact", "^~ /prefix", "~ regex", "~* regex" or "@name".
 type Location struct {
 	Path      string `toml:"path"`
 	ProxyPass string `toml:"proxy_pass"` // "http://NAME[/uri]" of an app or upstream, "http://host:port[/uri]", "http://unix:/path[:/uri]"
 	Return    string `toml:"return"`     // "code [text]", "code URL" or "URL"
+	Alias     string `toml:"alias"`      // takes the place of the prefix in the path of a file (nginx: alias)
+	TryFiles  string `toml:"try_files"`  // "FILE… =CODE", "FILE… /URI" or "FILE… @NAME" (nginx: try_files)
+	Internal  bool   `toml:"internal"`   // only for internal redirects (nginx: internal)
 	Settings
 }
 
@@ -54,6 +58,7 @@ type Settings struct {
 	SetRealIPFrom       value.Strings      `toml:"set_real_ip_from"`        // peers that are believed: addresses, networks, "unix:"; none
 	RealIPHeader        *string            `toml:"real_ip_header"`          // the field that names the client, or "proxy_protocol"; X-Real-IP
 	RealIPRecursive     *bool              `toml:"real_ip_recursive"`       // step over believed addresses in that field; false
+	SiteSettings
 }
 
 // Limits say how many requests an upstream gets at once and how many may wait.

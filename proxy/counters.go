@@ -45,11 +45,11 @@ type upstreamCounters struct {
 
 // arrive counts the request as in flight at the site that it was routed to.
 func (x *exchange) arrive() {
-	if x.site != nil || x.server.site == nil {
+	if x.counters != nil || x.server.counters == nil {
 		return
 	}
-	x.site = x.server.site
-	x.site.inFlight.Add(1)
+	x.counters = x.server.counters
+	x.counters.inFlight.Add(1)
 }
 
 // doneReading ends what startClock began.
@@ -62,12 +62,12 @@ func (x *exchange) doneReading() {
 // count counts a request that has ended, by its Entry alone. A request that was
 // never routed is of the address's default server, as in the log.
 func (x *exchange) count() {
-	site := x.site
+	site := x.counters
 	if site != nil {
 		site.inFlight.Add(-1)
-		x.site = nil
+		x.counters = nil
 	} else {
-		site = x.server.site
+		site = x.server.counters
 	}
 	if site != nil {
 		site.count(&x.Entry)

@@ -77,6 +77,7 @@ type settings struct {
 	proxySend      time.Duration
 	proxyRead      time.Duration
 	realip         *realip // nil: no peer is believed
+	site           siteRules
 }
 
 func defaultSettings() settings {
@@ -88,6 +89,7 @@ func defaultSettings() settings {
 		connectTimeout: defaultTimeout,
 		proxySend:      defaultTimeout,
 		proxyRead:      defaultTimeout,
+		site:           defaultSite(),
 	}
 }
 

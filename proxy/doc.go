@@ -4,12 +4,17 @@
 //	netpoll ─► conn ─► exchange ─► serve ──────────────────────────────┐
 //	             ▲        route     server by name, location by path   │
 //	             │        return    an answer of our own               │
+//	             │        tryFiles  which path it is to be             │
+//	             │        file      or an app:                         │
 //	             │        readBody  whole, in memory or in a file      │ serve.go
 //	             │        enter     the queue of the app               │
 //	             │        call      connect, send, read the head       │
 //	             │        relay     the answer, as it comes            │
 //	             │        tunnel    or, after a 101, both directions   │
 //	             └─ next ◄─ end ─── one accesslog.Entry ◄──────────────┘
+//
+// Index files, try_files, error_page and X-Accel-Redirect lead to another place:
+// serve then begins anew with the location, ten times at most.
 //
 // A [Config] is compiled to one immutable snapshot; Configure swaps one pointer.
 // What lives longer than a snapshot hangs on the [Proxy]: listeners, connections,

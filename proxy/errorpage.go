@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"errors"
-	"time"
 
 	"paddock/proxy/http1"
 )
@@ -42,7 +41,7 @@ func (x *exchange) breakOff(r *refusal) {
 
 // sendRefusal answers with a page in nginx's shape.
 func (x *exchange) sendRefusal(r *refusal) error {
-	if r.closes() || x.unread {
+	if r.closes() {
 		x.keepAlive = false
 	}
 	if statusText(r.status) == "" { // nginx has no page for what it does not know
@@ -57,36 +56,15 @@ func (x *exchange) sendRefusal(r *refusal) error {
 
 // sendPage answers with a text of the configuration.
 func (x *exchange) sendPage(status int, contentType string, text []byte) error {
-	return x.sendOwn(&refusal{status: status}, contentType, text)
+	return x.sendOwn(&refusal{status: x.finalStatus(status)}, contentType, text)
 }
 
 // sendOwn writes an answer of our own, head and body in one system call.
 func (x *exchange) sendOwn(r *refusal, contentType string, text []byte) error {
-	x.Status = r.status
-	x.out = http1.AppendStatusLine(x.out[:0], r.status, statusText(r.status))
-	x.appendOwnFields()
-	if r.status != 204 && r.status != 304 {
-		if contentType != "" {
-			x.out = http1.AppendField(x.out, "Content-Type", contentType)
-		}
-		x.out = http1.AppendIntField(x.out, "Content-Length", int64(len(text)))
-	}
-	if r.retryAfter > 0 {
-		x.out = http1.AppendIntField(x.out, "Retry-After", int64((r.retryAfter+time.Second-1)/time.Second))
-	}
-	if r.location != nil {
-		x.out = http1.AppendField(x.out, "Location", r.location)
-	}
-	x.appendConnection()
-	bufs := append(x.iov[:0], x.out)
-	if len(text) > 0 && r.status != 204 && r.status != 304 && string(x.Method) != "HEAD" {
-		bufs = append(bufs, text)
-	}
-	if err := x.write(bufs); err != nil {
-		return err
-	}
-	x.Completed = true
-	return nil
+	return x.sendReply(&reply{
+		status: r.status, contentType: contentType, text: text, length: int64(len(text)),
+		location: r.location, retryAfter: r.retryAfter, size: r.size, refused: r.size > 0,
+	})
 }
 
 // appendErrorPage appends nginx's page: title, heading, the server's name.

@@ -44,9 +44,14 @@ type exchange struct {
 	chunked    bool // how the client is told where a proxied answer ends
 	untilClose bool
 
+	detour   detour
+	added    added
+	gzip     *gzipStream // nil: the body goes out as it is
+	gzipVary bool
+
 	upstream *upstream
 	grant    *generation   // let through by the queue
-	site     *siteCounters // that count it as in flight; nil before it is routed
+	counters *siteCounters // that count it as in flight; nil before it is routed
 	waiter   waiter
 	try      try
 
@@ -81,10 +86,11 @@ func (x *exchange) begin() {
 	tries := x.Upstream[:0]
 	x.Entry = accesslog.Entry{Conn: &x.conn.info, Upstream: tries, Pipelined: x.end > 0}
 	x.req.Reset()
-	x.snap, x.server, x.place, x.upstream, x.site = nil, nil, nil, nil, nil
+	x.snap, x.server, x.place, x.upstream, x.counters = nil, nil, nil, nil, nil
 	x.keepAlive, x.unread, x.sent = false, false, false
 	x.chunked, x.untilClose = false, false
 	x.upgrade, x.upgraded = false, false
+	x.detour.reset()
 	x.out = x.out[:0]
 	x.try.reset()
 }
@@ -217,7 +223,9 @@ func (x *exchange) finish(err error) {
 	}
 	x.noteRefusal(err)
 	x.body.drop()
+	x.dropGzip()
 	x.record()
+	x.dropBuffer() // $upstream_http_NAME lies in it
 }
 
 // record writes the access log line of the request. The place decides where; a

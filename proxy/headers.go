@@ -14,14 +14,26 @@ func (x *exchange) appendRequestHead(dst []byte, keep bool) []byte {
 	if len(host) == 0 {
 		host = x.Host // HTTP/1.0 without one; gunicorn makes SERVER_NAME of it
 	}
-	dst = http1.AppendField(dst, "Host", host)
-	dst = http1.AppendField(dst, "X-Real-IP", x.remote)
-	dst = http1.AppendField(dst, "X-Forwarded-For", x.ForwardedFor)
-	dst = http1.AppendField(dst, "X-Forwarded-Proto", x.ForwardedProto)
+	set := x.place.site.set
+	if !set.has("host") {
+		dst = http1.AppendField(dst, "Host", host)
+	}
+	if !set.has("x-real-ip") {
+		dst = http1.AppendField(dst, "X-Real-IP", x.remote)
+	}
+	if !set.has("x-forwarded-for") {
+		dst = http1.AppendField(dst, "X-Forwarded-For", x.ForwardedFor)
+	}
+	if !set.has("x-forwarded-proto") {
+		dst = http1.AppendField(dst, "X-Forwarded-Proto", x.ForwardedProto)
+	}
 	if x.forwardedHost != nil {
 		host = x.forwardedHost
 	}
-	dst = http1.AppendField(dst, "X-Forwarded-Host", host)
+	if !set.has("x-forwarded-host") {
+		dst = http1.AppendField(dst, "X-Forwarded-Host", host)
+	}
+	dst = x.appendSetFields(dst)
 	if x.req.HasBody() || x.req.ContentLength == 0 {
 		dst = http1.AppendIntField(dst, "Content-Length", x.body.size)
 	}
@@ -38,13 +50,13 @@ func (x *exchange) appendRequestHead(dst []byte, keep bool) []byte {
 // that takes the place of the location's part of the decoded path.
 func (x *exchange) appendRequestLine(dst []byte) []byte {
 	p := x.place.pass
-	if !p.hasURI {
+	if !p.hasURI && !x.detour.rewritten {
 		x.scratch = x.req.AppendTarget(x.scratch[:0])
 		return http1.AppendRequestLine(dst, x.Method, x.scratch)
 	}
 	x.scratch = append(x.scratch[:0], p.uri...)
 	x.scratch = http1.AppendEscapedPath(x.scratch, x.Path[min(p.prefix, len(x.Path)):])
-	if x.HasQuery {
+	if x.HasQuery && (len(x.Query) > 0 || !x.detour.rewritten) {
 		x.scratch = append(append(x.scratch, '?'), x.Query...)
 	}
 	return http1.AppendRequestLine(dst, x.Method, x.scratch)

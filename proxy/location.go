@@ -8,16 +8,19 @@ import (
 	"strings"
 )
 
-// location is one place of a server and what is done with its requests: exactly
-// one of answer and pass is set.
+// location is one place of a server and what is done with its requests: answer,
+// pass, or else a file.
 type location struct {
 	prefix string // of a "/prefix" or "= /exact" location
 	regexp *regexp.Regexp
 	final  bool // "^~": no regular expression is tried
 	settings
-	answer *answer
-	pass   *pass
-	slash  *location // answers the path that lacks only the last slash of a proxied location
+	answer   *answer
+	pass     *pass
+	alias    *folder   // nil: the files are in the root of the settings
+	try      *tryFiles // nil: none
+	internal bool      // only internal redirects lead here
+	slash    *location // answers the path that lacks only the last slash of a proxied prefix
 }
 
 // locationTable finds the location of a path, in nginx's order: the exact one;
@@ -28,6 +31,7 @@ type locationTable struct {
 	prefixes []*location // longest first
 	regexps  []*location
 	slashed  map[string]*location // proxied ones whose path ends with a slash, by that path without it
+	named    map[string]*location // without the "@"
 }
 
 // find returns nil when no location matches, and redirect when the path lacks
@@ -57,7 +61,7 @@ func (t *locationTable) find(path []byte) (found *location, redirect bool) {
 }
 
 // add enters a location under its pattern: "/prefix", "= /exact", "^~ /prefix",
-// "~ regex" or "~* regex".
+// "~ regex", "~* regex" or "@name".
 func (t *locationTable) add(pattern string, l *location) error {
 	modifier, rest := splitPattern(pattern)
 	switch modifier {
@@ -70,10 +74,10 @@ func (t *locationTable) add(pattern string, l *location) error {
 		t.regexps = append(t.regexps, l)
 		return nil
 	case "@":
-		return fmt.Errorf("%q: a named location is reached by no directive yet", pattern)
+		return t.addNamed(rest, l)
 	}
 	if !strings.HasPrefix(rest, "/") {
-		return fmt.Errorf(`%q: expected "/prefix", "= /exact", "^~ /prefix", "~ regex" or "~* regex"`, pattern)
+		return fmt.Errorf(`%q: expected "/prefix", "= /exact", "^~ /prefix", "~ regex", "~* regex" or "@name"`, pattern)
 	}
 	l.prefix, l.final = rest, modifier == "^~"
 	l.slash = &location{settings: l.settings, answer: &answer{status: 301, slash: true}}
@@ -94,6 +98,19 @@ func (t *locationTable) addExact(l *location) error {
 	}
 	t.exact[l.prefix] = l
 	t.addSlashed(l)
+	return nil
+}
+
+func (t *locationTable) addNamed(name string, l *location) error {
+	switch {
+	case name == "" || strings.ContainsAny(name, " \t/"):
+		return fmt.Errorf(`"@%s": expected a name behind the "@"`, name)
+	case t.named[name] != nil:
+		return errTwice
+	case t.named == nil:
+		t.named = map[string]*location{}
+	}
+	t.named[name] = l
 	return nil
 }
 

@@ -83,7 +83,7 @@ func (p *Proxy) linkSites(next *snapshot) {
 		if used[s.siteName] == nil {
 			used[s.siteName] = &siteCounters{}
 		}
-		s.site = used[s.siteName]
+		s.counters = used[s.siteName]
 	}
 	p.counters = used
 }

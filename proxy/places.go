@@ -27,8 +27,10 @@ func (c *compiler) compilePlaces(key string, cfg *Server, s *server) {
 		s.answer = c.compileReturn(value.Join(key, "return"), cfg.Return)
 	}
 	s.whole = &location{settings: s.settings, answer: s.answer}
+	c.places = map[string]*location{}
+	c.compileWhole(key, cfg, s)
 	c.keepLog(&s.whole.settings.log)
-	if cfg.App == "" && cfg.Return == "" && len(cfg.Location) == 0 {
+	if cfg.App == "" && cfg.Return == "" && len(cfg.Location) == 0 && s.site.root == nil {
 		c.problems.Addf(key, "no location, app or return: nothing to serve")
 	}
 	if cfg.App != "" {
@@ -37,6 +39,7 @@ func (c *compiler) compilePlaces(key string, cfg *Server, s *server) {
 	for i := range cfg.Location {
 		c.compileLocation(value.Index(value.Join(key, "location"), i), &cfg.Location[i], s)
 	}
+	c.checkNamed(key, s, c.places)
 }
 
 // compileApp makes the location "/" that `app` is short for.
@@ -63,9 +66,12 @@ func (c *compiler) compileLocation(key string, cfg *Location, s *server) {
 		l.answer = c.compileReturn(value.Join(key, "return"), cfg.Return)
 	case cfg.ProxyPass != "":
 		l.pass = c.compilePass(value.Join(key, "proxy_pass"), cfg.ProxyPass)
+	case cfg.Alias != "" || l.site.root != nil:
 	default:
-		c.problems.Addf(key, "no proxy_pass or return: nothing to serve")
+		c.problems.Addf(key, "no proxy_pass or return, and no root or alias: nothing to serve")
 	}
+	c.compileContent(key, cfg, l)
+	c.places[key] = l
 	if cfg.Path == "" {
 		c.problems.Addf(key, `no path; expected one such as path = "/"`)
 		return
@@ -78,6 +84,7 @@ func (c *compiler) compileLocation(key string, cfg *Location, s *server) {
 		c.keepLog(&l.slash.settings.log)
 	}
 	c.fitPass(value.Join(key, "proxy_pass"), l)
+	c.checkAlias(value.Join(key, "alias"), cfg, l)
 }
 
 // fitPass tells a pass with a URI which part of the path that URI replaces.
@@ -85,8 +92,8 @@ func (c *compiler) fitPass(key string, l *location) {
 	if l.pass == nil || !l.pass.hasURI {
 		return
 	}
-	if l.regexp != nil {
-		c.problems.Addf(key, "a location given by a regular expression passes no URI; expected %q without %q", "http://"+l.pass.host, l.pass.uri)
+	if l.regexp != nil || l.prefix == "" {
+		c.problems.Addf(key, "a location given by a name or a regular expression passes no URI; expected %q without %q", "http://"+l.pass.host, l.pass.uri)
 	}
 	l.pass.prefix = len(l.prefix)
 }

@@ -13,6 +13,7 @@ type refusal struct {
 	text       string        // second heading of the page, and its title
 	location   []byte        // Location of a redirect
 	retryAfter time.Duration // Retry-After, in whole seconds rounded up; 0 sends none
+	size       int64         // of the file that a 416 is about
 	silent     bool          // nothing is written; the status is only logged
 	output     string        // last lines of an app that is down, for the page; only under `paddock dev`
 	cause      error

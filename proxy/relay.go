@@ -12,7 +12,6 @@ func (x *exchange) relay() error {
 	t := &x.try
 	kind, length := t.answer.Body(x.Method)
 	t.framing.reset(kind, length)
-	x.chooseFraming(kind)
 	x.buildHead(kind, length)
 	for {
 		n, data, done, err := t.framing.take(t.buf[t.start:t.end])
@@ -39,7 +38,11 @@ func (x *exchange) relay() error {
 
 // chooseFraming decides how the client finds the end of the answer, and so
 // whether its connection can live on.
-func (x *exchange) chooseFraming(kind http1.Body) {
+func (x *exchange) chooseFraming(kind http1.Body, compress bool) {
+	if compress && kind != http1.None {
+		x.startAppGzip()
+		kind = http1.UntilClose
+	}
 	x.chunked = x.req.Minor > 0 && (kind == http1.Chunked || kind == http1.UntilClose)
 	if !x.chunked && (kind == http1.Chunked || kind == http1.UntilClose) {
 		x.keepAlive, x.untilClose = false, true
@@ -90,6 +93,12 @@ func (x *exchange) brokenAnswer(err error, data []byte) error {
 // sendPart writes a part of the answer, with the head in front of the first, in
 // one system call.
 func (x *exchange) sendPart(data []byte, last bool) error {
+	if x.gzip != nil {
+		var err error
+		if data, err = x.compress(data, last); err != nil {
+			return err
+		}
+	}
 	bufs := x.iov[:0]
 	if !x.sent {
 		bufs = append(bufs, x.out)

@@ -119,6 +119,9 @@ func (x *exchange) giveReturn(a *answer) error {
 	if a.text == nil && isSilent(a.status) {
 		return &refusal{status: a.status, silent: true}
 	}
+	if a.text == nil && !a.slash && a.status >= 300 {
+		return &refusal{status: a.status}
+	}
 	if err := x.skipBody(); err != nil {
 		return err
 	}
@@ -127,20 +130,18 @@ func (x *exchange) giveReturn(a *answer) error {
 		return x.redirectSlash()
 	case a.redirect:
 		x.scratch = a.text.Append(x.scratch[:0], &x.Entry)
-		return x.sendRedirect(a.status, x.absolute(x.scratch))
+		return x.sendRedirect(a.status, x.scratch)
 	case a.text != nil:
 		x.scratch = a.text.Append(x.scratch[:0], &x.Entry)
-		return x.sendPage(a.status, "text/plain", x.scratch)
-	case a.status < 300:
-		return x.sendPage(a.status, "text/plain", nil)
+		return x.sendPage(a.status, x.place.site.defaultType, x.scratch)
 	}
-	return &refusal{status: a.status}
+	return x.sendPage(a.status, x.place.site.defaultType, nil)
 }
 
 // absolute makes a URL of a path as nginx does (absolute_redirect): the host of
 // the request, the port it came in by.
 func (x *exchange) absolute(place []byte) []byte {
-	if len(place) == 0 || place[0] != '/' {
+	if len(place) == 0 || place[0] != '/' || x.rules().site.relativeHost {
 		return place
 	}
 	if x.outside {
@@ -150,10 +151,18 @@ func (x *exchange) absolute(place []byte) []byte {
 	full := make([]byte, 0, len(place)+len(x.Host)+len("https://:65535"))
 	full = append(append(full, c.Scheme...), "://"...)
 	full = append(full, x.Host...)
-	if c.ServerPort != "" && c.ServerPort != "80" {
+	if c.ServerPort != "" && c.ServerPort != defaultPort(c.Scheme) {
 		full = append(append(full, ':'), c.ServerPort...)
 	}
 	return append(full, place...)
+}
+
+// defaultPort is the port that a URL of the scheme leaves out.
+func defaultPort(scheme string) string {
+	if scheme == "https" {
+		return "443"
+	}
+	return "80"
 }
 
 // redirectSlash answers a path that lacks the slash at the end of its location.
@@ -163,7 +172,7 @@ func (x *exchange) redirectSlash() error {
 		place = append(append(place, '?'), x.Query...)
 	}
 	x.scratch = place
-	return x.sendRedirect(301, x.absolute(place))
+	return x.sendRedirect(301, place)
 }
 
 // sendRedirect answers with nginx's page for the status and a Location.

@@ -20,18 +20,38 @@ func (x *exchange) route() error {
 	if x.server.answer != nil {
 		return nil
 	}
+	return x.locate()
+}
+
+// locate finds the place of the path, or the named one that an internal redirect
+// leads to, and lets it say whom it believes.
+func (x *exchange) locate() error {
+	err := x.findPlace()
+	x.believeInPlace()
+	return err
+}
+
+// findPlace sets the place. What no location matches is for the server's own root.
+func (x *exchange) findPlace() error {
+	if x.detour.named != nil {
+		x.place, x.detour.named = x.detour.named, nil
+		return nil
+	}
 	place, redirect := x.server.table.find(x.Path)
 	if place == nil {
-		if err := x.skipBody(); err != nil {
-			return err
+		x.place = x.server.whole
+		if x.place.folder() == nil {
+			return errNotFound
 		}
-		return errNotFound
+		return nil
 	}
 	x.place = place
 	if redirect {
 		x.place = place.slash
 	}
-	x.believeInPlace()
+	if place.internal && x.detour.turns == 0 {
+		return errNotFound
+	}
 	return nil
 }
 

@@ -1,13 +1,31 @@
 package proxy
 
-// serve answers one request whose head has been read: the steps, in their order.
-// A step that fails returns why as an error, and end answers the client by it.
+// serve answers one request whose head has been read. An internal redirect (index,
+// try_files, error_page, X-Accel-Redirect) takes it to another place.
 func (x *exchange) serve() error {
-	if err := x.route(); err != nil {
-		return err
+	err := x.route()
+	for {
+		if err == nil {
+			err = x.handle()
+		}
+		if err = x.redirect(err); err != errTurned {
+			return err
+		}
+		err = x.locate()
 	}
+}
+
+// handle answers at one place: the steps, in their order. A step that fails
+// returns why as an error, and finish answers the client by it.
+func (x *exchange) handle() error {
 	if x.place.answer != nil {
 		return x.giveReturn(x.place.answer)
+	}
+	if err := x.tryFiles(); err != nil {
+		return err
+	}
+	if x.place.pass == nil {
+		return x.serveFile()
 	}
 	if err := x.refuseEarly(); err != nil {
 		return err
@@ -23,6 +41,9 @@ func (x *exchange) serve() error {
 	}
 	if x.switched() {
 		return x.tunnel()
+	}
+	if err := x.divert(); err != nil {
+		return err
 	}
 	return x.relay()
 }

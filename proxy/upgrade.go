@@ -12,14 +12,14 @@ const webSocket = "websocket"
 // (4.2.1). Every other wish for an upgrade, above all h2c, is left out of what the
 // app gets, which is free to answer as if there were none (RFC 9110 7.8).
 func asksForWebSocket(r *http1.Request) bool {
-	return isName(r.Upgrade, webSocket) && string(r.Method) == "GET" && r.Minor > 0 &&
+	return isField(r.Upgrade, webSocket) && string(r.Method) == "GET" && r.Minor > 0 &&
 		!r.HasBody() && isKey(only(r.Fields, "sec-websocket-key")) && isVersion(only(r.Fields, "sec-websocket-version"))
 }
 
 // only returns the value of a field that stands there once, else nil.
 func only(fields http1.Fields, lower string) (value []byte) {
 	for i := range fields {
-		if !isName(fields[i].Name, lower) {
+		if !isField(fields[i].Name, lower) {
 			continue
 		}
 		if value != nil {
@@ -51,7 +51,7 @@ func isVersion(text []byte) bool {
 // what was asked for. Any other 101 is no answer.
 func (x *exchange) switched() bool {
 	a := &x.try.answer
-	return x.upgrade && a.Status == 101 && isName(a.Upgrade, webSocket)
+	return x.upgrade && a.Status == 101 && isField(a.Upgrade, webSocket)
 }
 
 // appendUpgrade ends the fields of both sides' handshake, as nginx writes them.

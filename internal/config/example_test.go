@@ -144,11 +144,17 @@ var outOfRange = map[string][]string{
 	"keepalive_requests": {`0`}, "proxy_connect_timeout": {`0`}, "proxy_send_timeout": {`0`}, "proxy_read_timeout": {`0`},
 	"set_real_ip_from": {`"example.com"`, `["10.0.0.0/33"]`, `"fe80::1%eth0"`}, "real_ip_header": {`""`, `"X Y"`},
 	"path": {`"static/"`, `"~ ("`}, "proxy_pass": {`"http://gone"`, `"legacy"`}, "return": {`"1000"`, `"301"`},
+	"root": {`"$host"`}, "alias": {`"static"`, `"/$host/"`}, "index": {`[]`, `"a b"`}, "try_files": {`"$uri"`, `"$uri =900"`, `"$uri @gone"`},
+	"default_type": {`"html"`}, "expires": {`"soon"`, `"@25h"`, `"1ms"`}, "add_header": {`{ "a b" = "x" }`, `{ a = "$gone" }`, `{ Connection = "x" }`},
+	"error_page": {`"404"`, `"200 /x"`, `"404 @gone"`, `"404 =1000 /x"`}, "proxy_set_header": {`{ "a b" = "x" }`, `{ Connection = "" }`, `{ a = "$gone" }`},
+	"proxy_hide_header": {`"a b"`}, "gzip_types": {`"html"`}, "gzip_min_length": {`"1x"`, `-1`}, "gzip_comp_level": {`0`, `10`},
+	"gzip_proxied": {`"some"`}, "gzip_http_version": {`"2"`},
 }
 
 var anyOfItsType = []string{
 	"run_dir", "state_dir", "log_dir", // made at the start
 	"priority", "autostart", "stopasgroup", "redirect_stderr", "real_ip_recursive",
+	"allow_hidden_files", "absolute_redirect", "proxy_intercept_errors", "gzip", "gzip_vary", "internal",
 }
 
 func TestKeyOutOfRangeIsReportedAtItsLine(t *testing.T) {

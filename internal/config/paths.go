@@ -50,9 +50,12 @@ func resolveServer(s *proxy.Server, dir string) {
 		absolute(&s.Listen[i].Unix, dir)
 	}
 	resolveAccessLog(s.AccessLog, dir)
+	absolute(&s.Root, dir)
 	for i := range s.Location {
 		resolveSocket(&s.Location[i].ProxyPass, "http://unix:", dir)
 		resolveAccessLog(s.Location[i].AccessLog, dir)
+		absolute(&s.Location[i].Root, dir)
+		absoluteFolder(&s.Location[i].Alias, dir)
 	}
 }
 
@@ -76,6 +79,15 @@ func resolveSocket(p *string, prefix, dir string) {
 	if path, found := strings.CutPrefix(*p, prefix); found {
 		absolute(&path, dir)
 		*p = prefix + path
+	}
+}
+
+// absoluteFolder keeps the slash at the end, which means something to an alias.
+func absoluteFolder(p *string, dir string) {
+	slash := strings.HasSuffix(*p, "/")
+	absolute(p, dir)
+	if slash && !strings.HasSuffix(*p, "/") {
+		*p += "/"
 	}
 }
 

@@ -2,7 +2,9 @@ package config
 
 import (
 	"encoding/json"
+	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 
 	"paddock/proxy"
@@ -35,6 +37,23 @@ proxy_read_timeout = "90s"
 access_log = "off"
 set_real_ip_from = []
 real_ip_recursive = true
+[server.location.proxy_set_header]
+Host = "$host"
+X-None = ""
+[[server.location]]
+path = "/static/"
+alias = "static/"
+expires = 60
+add_header = { X-A = ["1", { value = "2", always = true }], X-B = "3" }
+error_page = ["404 /404.html", "500 =200 @app"]
+try_files = "$uri @app"
+gzip = true
+gzip_types = []
+internal = true
+[[server.location]]
+path = "@app"
+add_header = {}
+proxy_pass = "http://web"
 `
 	c, problems := loadFiles(t, fakeHost(t, 1000), map[string]string{"main.toml": text})
 	if problems != nil {
@@ -51,5 +70,42 @@ real_ip_recursive = true
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v\nwant %+v", got, want)
+	}
+}
+
+func TestFilesAreRelativeToTheirFile(t *testing.T) {
+	c, problems := loadFiles(t, fakeHost(t, 1000), map[string]string{"main.toml": `
+[[server]]
+listen = "8080"
+root = "public"
+[[server.location]]
+path = "/static/"
+alias = "static/"
+`})
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	dir := filepath.Dir(c.File)
+	if s := c.Servers[0]; s.Root != dir+"/public" || s.Location[0].Alias != dir+"/static/" {
+		t.Errorf("root %s, alias %s in %s", s.Root, s.Location[0].Alias, dir)
+	}
+}
+
+func TestWrongFieldOfATableIsNamed(t *testing.T) {
+	_, problems := loadFiles(t, fakeHost(t, 1000), map[string]string{"main.toml": `
+[[server]]
+listen = "8080"
+root = "/srv"
+[server.add_header]
+X-A = "fine"
+X-B = { value = "x", alway = true }
+X-C = 8
+[server.proxy_set_header]
+Content-Length = "1"
+`})
+	for i, want := range []string{`main.toml:7: server[0].add_header.X-B: unknown key "alway"`, "main.toml:8: server[0].add_header.X-C: expected a string", "main.toml:10: server[0].proxy_set_header.Content-Length: "} {
+		if i >= len(problems) || !strings.HasPrefix(problems[i], want) {
+			t.Errorf("want %s… in\n%s", want, strings.Join(problems, "\n"))
+		}
 	}
 }

@@ -161,6 +161,10 @@ func typeName(t reflect.Type) string {
 		return "octal in quotes"
 	case "Autorestart":
 		return `true, false or "unexpected"`
+	case "AddedHeaders":
+		return "table"
+	case "Expires":
+		return `time, "epoch", "max" or "off"`
 	case "Setting":
 		return "off, path or table"
 	}

@@ -100,7 +100,7 @@ func (w *Worker) end() error {
 	if err := w.logs.close(); err != nil {
 		w.log.Error("access lines were lost at the end", zap.Error(err))
 	}
-	w.closeMetrics() // last: they tell of the requests that are being finished
+	w.closeMetrics()                           // last: they tell of the requests that are being finished
 	if left := w.poller.Close(); left != nil { // a client that came in this very moment
 		w.log.Debug("closing the connections", zap.Error(left))
 	}
