@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -130,10 +131,8 @@ func (x *exchange) findErrorPage(err error) error {
 
 func findPage(pages []errorPage, status int) *errorPage {
 	for i := range pages {
-		for _, code := range pages[i].codes {
-			if code == status {
-				return &pages[i]
-			}
+		if slices.Contains(pages[i].codes, status) {
+			return &pages[i]
 		}
 	}
 	return nil

@@ -149,7 +149,7 @@ func newProxiedRig(t *testing.T, from ...string) *rig {
 	return newRigOn(t, "tcp", "127.0.0.1:0", " proxy_protocol", func(c *Config) {
 		c.Formats["test"] = accesslog.FormatSetting{Format: proxyFormat}
 		c.Servers[0].ClientHeaderTimeout = duration(200 * time.Millisecond)
-		c.Servers[0].SetRealIPFrom, c.Servers[0].RealIPHeader = value.Strings(from), text("proxy_protocol")
+		c.Servers[0].SetRealIPFrom, c.Servers[0].RealIPHeader = value.Strings(from), new("proxy_protocol")
 	})
 }
 

@@ -78,7 +78,7 @@ func TestClientIsTheOneThatNginxFinds(t *testing.T) {
 		r := newRig(t, func(c *Config) {
 			c.Formats["test"] = accesslog.FormatSetting{Format: "$remote_addr|$remote_port|$proxy_add_x_forwarded_for|$realip_remote_addr"}
 			s := &c.Servers[0]
-			s.SetRealIPFrom, s.RealIPHeader, s.RealIPRecursive = value.Strings{"127.0.0.1", "10.0.0.0/8", "fd00::/8"}, text("X-Forwarded-For"), &recursive
+			s.SetRealIPFrom, s.RealIPHeader, s.RealIPRecursive = value.Strings{"127.0.0.1", "10.0.0.0/8", "fd00::/8"}, new("X-Forwarded-For"), &recursive
 		})
 		r.backend(1, answers(ok("x")))
 		r.ready(1, 0)

@@ -22,7 +22,8 @@ func logAddresses(c *Config) {
 	c.Formats["test"] = accesslog.FormatSetting{Format: addressFormat}
 }
 
-func text(s string) *string { return &s }
+//go:fix inline
+func text(s string) *string { return new(s) }
 func yes() *bool            { b := true; return &b }
 
 // forwardedFields are the fields of a head that tell an app of its client.
@@ -57,8 +58,8 @@ func TestForwardedFieldsAreBelievedFromTrustedPeersOnly(t *testing.T) {
 		log, app  string // $remote_addr, and the fields that the app gets
 	}{
 		{"nobody is trusted", nil, nil, nil, said, "127.0.0.1", none + "\nCF-Connecting-IP: 6.6.6.9"},
-		{"somebody else is trusted", value.Strings{"10.0.0.0/8", "::1", "unix:"}, text("CF-Connecting-IP"), nil, said, "127.0.0.1", none},
-		{"nobody is trusted but the field is named", value.Strings{}, text("cf-connecting-ip"), yes(), said, "127.0.0.1", none},
+		{"somebody else is trusted", value.Strings{"10.0.0.0/8", "::1", "unix:"}, new("CF-Connecting-IP"), nil, said, "127.0.0.1", none},
+		{"nobody is trusted but the field is named", value.Strings{}, new("cf-connecting-ip"), yes(), said, "127.0.0.1", none},
 		{
 			"X-Real-IP is the default",
 			value.Strings{"127.0.0.1"},
@@ -68,29 +69,29 @@ func TestForwardedFieldsAreBelievedFromTrustedPeersOnly(t *testing.T) {
 		{
 			"Cloudflare",
 			value.Strings{"127.0.0.0/8"},
-			text("CF-Connecting-IP"), nil, said, "6.6.6.9",
+			new("CF-Connecting-IP"), nil, said, "6.6.6.9",
 			"X-Real-IP: 6.6.6.9\nX-Forwarded-For: 6.6.6.6, 6.6.6.9\n" + kept + "\nCF-Connecting-IP: 6.6.6.9",
 		},
 		{
 			"the last of a list",
 			value.Strings{"::ffff:127.0.0.0/104"},
-			text("X-Forwarded-For"), nil, "X-Forwarded-For: 6.6.6.6, 10.0.0.1\r\n", "10.0.0.1",
+			new("X-Forwarded-For"), nil, "X-Forwarded-For: 6.6.6.6, 10.0.0.1\r\n", "10.0.0.1",
 			"X-Real-IP: 10.0.0.1\nX-Forwarded-For: 6.6.6.6, 10.0.0.1, 10.0.0.1\nX-Forwarded-Proto: http\nX-Forwarded-Host: a.test",
 		},
 		{
 			"recursion over two fields",
 			value.Strings{"127.0.0.1", "10.0.0.0/8"},
-			text("X-Forwarded-For"), yes(),
+			new("X-Forwarded-For"), yes(),
 			"X-Forwarded-For: 6.6.6.6, 192.0.2.1\r\nX-Forwarded-For: 10.1.1.1,10.0.0.1\r\n", "192.0.2.1",
 			"X-Real-IP: 192.0.2.1\nX-Forwarded-For: 6.6.6.6, 192.0.2.1, 10.1.1.1,10.0.0.1, 192.0.2.1\nX-Forwarded-Proto: http\nX-Forwarded-Host: a.test",
 		},
 		{
-			"nothing but the connection", value.Strings{"127.0.0.1"}, text("X-Forwarded-For"), nil, "", "127.0.0.1", none,
+			"nothing but the connection", value.Strings{"127.0.0.1"}, new("X-Forwarded-For"), nil, "", "127.0.0.1", none,
 		},
 		{
 			"garbage",
 			value.Strings{"127.0.0.1"},
-			text("X-Forwarded-For"), nil,
+			new("X-Forwarded-For"), nil,
 			"X-Forwarded-For: unknown\r\nX-Forwarded-Proto: gopher\r\nX-Forwarded-Host: a b\r\n", "127.0.0.1",
 			"X-Real-IP: 127.0.0.1\nX-Forwarded-For: unknown, 127.0.0.1\nX-Forwarded-Proto: http\nX-Forwarded-Host: a.test",
 		},
@@ -101,7 +102,7 @@ func TestForwardedFieldsAreBelievedFromTrustedPeersOnly(t *testing.T) {
 			"X-Real-IP: 127.0.0.1\nX-Forwarded-For: 127.0.0.1\nX-Forwarded-Proto: https\nX-Forwarded-Host: a.test",
 		},
 		{
-			"proxy_protocol on a listener without it", value.Strings{"127.0.0.1"}, text("proxy_protocol"), nil, said, "127.0.0.1", none + "\nCF-Connecting-IP: 6.6.6.9",
+			"proxy_protocol on a listener without it", value.Strings{"127.0.0.1"}, new("proxy_protocol"), nil, said, "127.0.0.1", none + "\nCF-Connecting-IP: 6.6.6.9",
 		},
 	}
 	for _, c := range cases {
@@ -219,7 +220,7 @@ func TestPeersOfEveryFamilyAreTold(t *testing.T) {
 			}
 			r := newRigOn(t, c.network, c.addr, "", func(cfg *Config) {
 				logAddresses(cfg)
-				cfg.Servers[0].SetRealIPFrom, cfg.Servers[0].RealIPHeader = c.from, text("X-Forwarded-For")
+				cfg.Servers[0].SetRealIPFrom, cfg.Servers[0].RealIPHeader = c.from, new("X-Forwarded-For")
 			})
 			r.backend(1, answers(ok("x")))
 			r.ready(1, 0)
@@ -236,10 +237,10 @@ func TestEachRequestOfAConnectionHasItsOwnClient(t *testing.T) {
 		logAddresses(cfg)
 		cfg.Servers[0].App = ""
 		cfg.Servers[0].SetRealIPFrom = value.Strings{"127.0.0.1"}
-		cfg.Servers[0].RealIPHeader = text("X-Forwarded-For")
+		cfg.Servers[0].RealIPHeader = new("X-Forwarded-For")
 		cfg.Servers[0].Location = []Location{
 			{Path: "/", ProxyPass: "http://web"},
-			{Path: "/real/", ProxyPass: "http://web", Settings: Settings{RealIPHeader: text("X-Real-IP")}},
+			{Path: "/real/", ProxyPass: "http://web", Settings: Settings{RealIPHeader: new("X-Real-IP")}},
 		}
 	})
 	b := r.backend(1, answers(ok("x")))
@@ -320,7 +321,7 @@ func TestRequestOfATrustedProxyAllocatesNothingOfItsOwn(t *testing.T) {
 	r := newRig(t, func(c *Config) {
 		toUpstream(8, quickBackend(t))(c)
 		c.Servers[0].KeepaliveRequests = &many
-		c.Servers[0].SetRealIPFrom, c.Servers[0].RealIPHeader = value.Strings{"127.0.0.1"}, text("X-Forwarded-For")
+		c.Servers[0].SetRealIPFrom, c.Servers[0].RealIPHeader = value.Strings{"127.0.0.1"}, new("X-Forwarded-For")
 	})
 	c := r.dial()
 	request, buf := []byte("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6, 192.0.2.1\r\nX-Forwarded-Proto: https\r\n\r\n"), make([]byte, 4096)

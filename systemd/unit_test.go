@@ -18,7 +18,7 @@ func settings(t *testing.T, name string) []string {
 		t.Fatal(err)
 	}
 	var out []string
-	for _, line := range strings.Split(string(text), "\n") {
+	for line := range strings.SplitSeq(string(text), "\n") {
 		if line != "" && !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "[") {
 			out = append(out, line)
 		}

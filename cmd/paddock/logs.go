@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -109,11 +110,11 @@ func chosen(s control.Status, names []string) ([]logSource, error) {
 }
 
 func list(names []string) string {
-	text := ""
+	var text strings.Builder
 	for _, n := range names {
-		text += n + ", "
+		text.WriteString(n + ", ")
 	}
-	return text + accessName
+	return text.String() + accessName
 }
 
 // isFile tells a path from "stdout", "/dev/stdout" and the like.

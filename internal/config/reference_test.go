@@ -58,9 +58,9 @@ func TestReferenceIsUpToDate(t *testing.T) {
 	for _, s := range sections {
 		writeSection(&b, s.title, s.about, reflect.TypeOf(s.value), comments)
 	}
-	c := reflect.TypeOf(Config{})
-	for i := range c.NumField() {
-		f := c.Field(i)
+	c := reflect.TypeFor[Config]()
+	for f := range c.Fields() {
+		f := f
 		name := f.Tag.Get("toml")
 		elem := f.Type
 		switch {
@@ -109,8 +109,8 @@ func writeSection(b *strings.Builder, title, about string, t reflect.Type, comme
 }
 
 func writeKeys(b *strings.Builder, t reflect.Type, comments map[string]string, nested *[]reflect.StructField) {
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
+		f := f
 		key := f.Tag.Get("toml")
 		switch {
 		case f.Anonymous:
@@ -127,8 +127,8 @@ func writeKeys(b *strings.Builder, t reflect.Type, comments map[string]string, n
 
 // hasKeys tells a table from a value that is written in one piece.
 func hasKeys(t reflect.Type) bool {
-	for i := range t.NumField() {
-		if t.Field(i).Tag.Get("toml") != "" || t.Field(i).Anonymous && hasKeys(t.Field(i).Type) {
+	for field := range t.Fields() {
+		if field.Tag.Get("toml") != "" || field.Anonymous && hasKeys(field.Type) {
 			return true
 		}
 	}
