@@ -22,9 +22,7 @@ func logAddresses(c *Config) {
 	c.Formats["test"] = accesslog.FormatSetting{Format: addressFormat}
 }
 
-//go:fix inline
-func text(s string) *string { return new(s) }
-func yes() *bool            { b := true; return &b }
+func yes() *bool { b := true; return &b }
 
 // forwardedFields are the fields of a head that tell an app of its client.
 func forwardedFields(head string) string {

@@ -72,6 +72,7 @@ type proxyProcess struct {
 	stats   func(*link.Conn, link.Message, *sync.WaitGroup) // answers the proxy's questions
 	folders *folders
 	process *supervisor.Process
+	end     *os.File       // our copy of the process's end of the link; belongs to the process's goroutine
 	links   sync.WaitGroup // the goroutines of the links
 	starts  atomic.Int64
 	conn    atomic.Pointer[link.Conn] // of the process that was started last
@@ -109,14 +110,24 @@ func (p *proxyProcess) connect() ([]*os.File, error) {
 	if old := p.conn.Swap(conn); old != nil {
 		old.Close() // of a process that has died
 	}
-	p.links.Go(func() { p.serve(conn, end) })
+	p.end = end
+	p.links.Go(func() { p.serve(conn) })
 	return []*os.File{end}, nil
 }
 
-// serve configures a new process and reads its link until that ends. end is our copy
-// of the process's end: as long as it is open the link does not end with the process.
-func (p *proxyProcess) serve(conn *link.Conn, end *os.File) {
-	defer end.Close()
+// event is told each transition by the process's goroutine. After a spawn the process
+// has its own copy of its end: as long as ours were open, the link would outlive it.
+func (p *proxyProcess) event(e supervisor.Event) {
+	if e.To == supervisor.Starting {
+		p.starts.Add(1)
+	} else if p.end != nil {
+		p.end.Close()
+		p.end = nil
+	}
+}
+
+// serve configures a new process and reads its link until that ends.
+func (p *proxyProcess) serve(conn *link.Conn) {
 	defer conn.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), configureTimeout)
 	defer cancel()
@@ -126,7 +137,6 @@ func (p *proxyProcess) serve(conn *link.Conn, end *os.File) {
 		p.log.Error("the proxy did not say hello", zap.Error(err))
 		return
 	}
-	end.Close() // the process has its own
 	p.links.Go(func() { p.introduce(ctx, conn) })
 	err := conn.Serve(func(m link.Message, _ []*os.File) {
 		if m.Type == link.TypeStats {

@@ -88,6 +88,8 @@ func TestLinkEndsWithTheProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	proxy.event(supervisor.Event{Kind: supervisor.KindProxy, To: supervisor.Starting})
+	proxy.event(supervisor.Event{Kind: supervisor.KindProxy, To: supervisor.Running})
 	if err := process.Hello(t.Context(), ""); err != nil {
 		t.Fatal(err)
 	}

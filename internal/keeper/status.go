@@ -120,8 +120,8 @@ func listens(c *config.Config) []string {
 
 // event logs a transition, in Supervisor's words.
 func (k *Keeper) event(e supervisor.Event) {
-	if e.Kind == supervisor.KindProxy && e.To == supervisor.Starting {
-		k.proxy.starts.Add(1)
+	if e.Kind == supervisor.KindProxy {
+		k.proxy.event(e)
 	}
 	k.ledger.event(e)
 	if k.opts.Session.tells(e) {
