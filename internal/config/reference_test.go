@@ -60,7 +60,6 @@ func TestReferenceIsUpToDate(t *testing.T) {
 	}
 	c := reflect.TypeFor[Config]()
 	for f := range c.Fields() {
-		f := f
 		name := f.Tag.Get("toml")
 		elem := f.Type
 		switch {
@@ -110,7 +109,6 @@ func writeSection(b *strings.Builder, title, about string, t reflect.Type, comme
 
 func writeKeys(b *strings.Builder, t reflect.Type, comments map[string]string, nested *[]reflect.StructField) {
 	for f := range t.Fields() {
-		f := f
 		key := f.Tag.Get("toml")
 		switch {
 		case f.Anonymous:
