@@ -9,7 +9,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 TOOLS    := internal/tools/go.mod
 PACKAGES := ./examples/packages.sh
 
-.PHONY: build run test check install clean
+.PHONY: build run test soak check install clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/paddock ./cmd/paddock
@@ -24,6 +24,10 @@ run:
 test:
 	@$(PACKAGES) gunicorn python3-flask python3-gevent python3-django python3-uvicorn python3-websockets nginx-light gcc libc6-dev procps systemd prometheus
 	$(GO) test -race -timeout 11m ./...
+
+# The faults at full length, by hand; docs/faults.md has the figures.
+soak:
+	PADDOCK_SOAK=1 $(GO) test -timeout 60m -count=1 -v ./internal/faults
 
 check:
 	@mkdir -p bin

@@ -156,7 +156,7 @@ func TestSlowBootInADeployLosesNothing(t *testing.T) { // A4
 	d := ready(t, syncApp)
 	l := d.load()
 	d.edit("app.py", `VERSION = "one"`, `VERSION = "two"`)
-	d.edit("app.py", `if os.environ.get("BOOT_SLEEP"):`, "time.sleep(5)\nif False:")
+	d.edit("app.py", `if os.environ.get("BOOT_SLEEP"):`, fmt.Sprintf("time.sleep(%d)\nif False:", long(5, 20)))
 	if out, code := d.command("deploy", "web"); code != 0 {
 		t.Errorf("deploy: exit %d: %s", code, out)
 	}
@@ -318,7 +318,7 @@ func TestMaxRequestsRestartsAreInvisible(t *testing.T) { // A15
 	d := ready(t, strings.Replace(syncApp, "--workers 2", "--workers 2 --max-requests 50 --max-requests-jitter 10", 1))
 	old := d.workers(d.master(), 2)
 	l := d.load()
-	l.reach(t, 1000)
+	l.reach(t, long(1000, 20_000))
 	l.finish(t)
 	if l.failed() > 0 {
 		t.Errorf("%d requests failed", l.failed())

@@ -103,7 +103,7 @@ func TestReloadStormChangesNothingButTheConfiguration(t *testing.T) { // B2, B3
 	l := d.load()
 	l.reach(t, 100)
 	master, proxy, before := d.master(), d.proxyPid(), d.status(t)
-	pace := time.NewTicker(20 * time.Millisecond)
+	pace := time.NewTicker(long(20*time.Millisecond, 100*time.Millisecond)) // 200 reloads in 4 s, or in 20 s
 	defer pace.Stop()
 	for i := range 200 {
 		<-pace.C

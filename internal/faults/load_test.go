@@ -330,7 +330,7 @@ func send(addr, raw string, limit time.Duration) (reply, error) {
 // reach waits until n more requests have been answered.
 func (l *load) reach(t *testing.T, n int) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(patience + time.Duration(n)*5*time.Millisecond)
 	l.mu.Lock()
 	target := l.ok + n
 	l.mu.Unlock()

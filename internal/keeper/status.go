@@ -217,7 +217,10 @@ func describe(s supervisor.Status, c *config.Config) string {
 	text, workers := c.Programs[s.Name].Command.Text, ""
 	if s.Kind == supervisor.KindApp {
 		text = c.Apps[s.Name].Command.Text
-		workers = fmt.Sprintf(", %d requests at once", s.Limit)
+		if s.Workers > 0 {
+			workers = fmt.Sprintf(", %d workers", s.Workers)
+		}
+		workers += fmt.Sprintf(", %d requests at once", s.Limit)
 	}
 	if s.PID == 0 {
 		return fmt.Sprintf("%s, %s", text, strings.ToLower(s.StateName))
