@@ -19,11 +19,11 @@ type Config struct {
 // Server is one [[server]] (nginx: server). With App set, every request goes to
 // that app; otherwise Location or Return says what happens.
 type Server struct {
-	Listen     value.Listens `toml:"listen"`
+	Listen     value.Listens `toml:"listen"`      // "80", "127.0.0.1:8080", "[::]:80", ":80" (IPv4 and IPv6), "unix:/path"; then default_server, backlog=N, proxy_protocol
 	ServerName value.Strings `toml:"server_name"` // exact, "*.example.com", "www.example.*", ".example.com", "~regex"; "" or "_" as nginx
 	App        string        `toml:"app"`         // short for a location "/" with proxy_pass = "http://APP"
-	Return     string        `toml:"return"`
-	TryFiles   string        `toml:"try_files"` // for what no location takes
+	Return     string        `toml:"return"`      // "code [text]", "code URL" or "URL", for every request
+	TryFiles   string        `toml:"try_files"`   // for what no location takes
 	Location   []Location    `toml:"location"`
 
 	ClientHeaderTimeout *value.Duration `toml:"client_header_timeout"` // first byte of a request to the end of its head; 60 s
@@ -35,7 +35,7 @@ type Server struct {
 // Location is one [[server.location]] (nginx: location). Path is "/prefix",
 // "= /exact", "^~ /prefix", "~ regex", "~* regex" or "@name".
 type Location struct {
-	Path      string `toml:"path"`
+	Path      string `toml:"path"`       // "/prefix", "= /exact", "^~ /prefix", "~ regex", "~* regex" or "@name"
 	ProxyPass string `toml:"proxy_pass"` // "http://NAME[/uri]" of an app or upstream, "http://host:port[/uri]", "http://unix:/path[:/uri]"
 	Return    string `toml:"return"`     // "code [text]", "code URL" or "URL"
 	Alias     string `toml:"alias"`      // takes the place of the prefix in the path of a file (nginx: alias)
@@ -47,7 +47,7 @@ type Location struct {
 // Settings are the directives that a server and its locations share. nil means
 // "not set here": the server's value, then the default, applies.
 type Settings struct {
-	AccessLog           *accesslog.Setting `toml:"access_log"`
+	AccessLog           *accesslog.Setting `toml:"access_log"`              // "off", a path, or { path = "…", format = "NAME" }; log_dir/access.log in combined
 	ClientMaxBodySize   *value.Size        `toml:"client_max_body_size"`    // 1m; 0 turns the check off
 	ClientBodyBuffer    *value.Size        `toml:"client_body_buffer_size"` // 16k in memory, the rest in a temporary file
 	ClientBodyTimeout   *value.Duration    `toml:"client_body_timeout"`     // between two reads; 60 s

@@ -18,7 +18,7 @@ type SiteSettings struct {
 	DefaultType      string        `toml:"default_type"`       // of a file whose extension is unknown; text/plain (nginx: default_type)
 	AllowHiddenFiles *bool         `toml:"allow_hidden_files"` // serve .NAME, NAME~, NAME.bak and NAME.swp too; false; .well-known is always served
 	Expires          *Expires      `toml:"expires"`            // off (nginx: expires)
-	AddHeader        AddedHeaders  `toml:"add_header"`         // (nginx: add_header)
+	AddHeader        AddedHeaders  `toml:"add_header"`         // NAME = "value", { value = "…", always = true } or an array of these; on 200, 201, 204, 206, 301 to 304, 307 and 308 unless always (nginx: add_header)
 	ErrorPage        value.Strings `toml:"error_page"`         // "CODE… [=[CODE]] URI" (nginx: error_page)
 	AbsoluteRedirect *bool         `toml:"absolute_redirect"`  // scheme and host in redirects of our own; true (nginx: absolute_redirect)
 

@@ -85,7 +85,7 @@ func descendants(all []procInfo, root int) []procInfo {
 // environHas reports whether the process was started with a variable for which
 // match is true, given as NAME=VALUE.
 func environHas(pid int, match func(string) bool) bool {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	text, err := readEnviron(pid)
 	if err != nil {
 		return false
 	}

@@ -31,7 +31,7 @@ func (s *Signal) UnmarshalText(text []byte) error {
 		n = syscall.Signal(i)
 	}
 	if n == 0 {
-		return fmt.Errorf(`%q is no signal; expected a name such as "TERM" or "INT"`, text)
+		return fmt.Errorf(`%q is no signal; expected a name such as "TERM" or a number from 1 to 64`, text)
 	}
 	*s = Signal(n)
 	return nil

@@ -20,6 +20,7 @@ type Owner struct {
 // all that they have started.
 type Usage struct {
 	Processes int
+	Workers   []int         // pids of what the main process has started itself: gunicorn's workers
 	RSS       uint64        // bytes; what several share is counted for each
 	CPU       time.Duration // user and system; only grows
 	OpenFiles int           // descriptors; 0 for a process that may not be looked into
@@ -57,13 +58,21 @@ func (m *Meter) Measure(known map[int]Owner) map[Owner]Usage {
 	out := map[Owner]Usage{}
 	seen := map[procKey]time.Duration{}
 	for _, child := range children[os.Getpid()] {
-		owner, ok := known[child.pid]
-		if !ok {
+		owner, main := known[child.pid]
+		ok := main
+		if !main {
 			owner, ok = m.ownerOf(child.pid)
 		}
-		if ok {
-			out[owner] = out[owner].plus(m.tree(child, children, owner, seen))
+		if !ok {
+			continue
 		}
+		u := m.tree(child, children, owner, seen)
+		for _, p := range children[child.pid] {
+			if main && p.alive() {
+				u.Workers = append(u.Workers, p.pid)
+			}
+		}
+		out[owner] = out[owner].plus(u)
 	}
 	m.last = seen
 	for owner, u := range out {
@@ -108,7 +117,7 @@ func (m *Meter) tree(child procInfo, children map[int][]procInfo, owner Owner, s
 }
 
 func (u Usage) plus(o Usage) Usage {
-	return Usage{u.Processes + o.Processes, u.RSS + o.RSS, u.CPU + o.CPU, u.OpenFiles + o.OpenFiles}
+	return Usage{u.Processes + o.Processes, append(u.Workers, o.Workers...), u.RSS + o.RSS, u.CPU + o.CPU, u.OpenFiles + o.OpenFiles}
 }
 
 // ownerOf reads the marker of a child of ours.

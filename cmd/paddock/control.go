@@ -25,6 +25,9 @@ probe, new requests go to it, the old generation finishes what it holds and is
 stopped. When it does not, it is stopped, its last lines are shown, and the old
 generation never stops serving.`,
 		Args: arguments(cobra.ExactArgs(1)),
+
+		ValidArgsFunction: p.completeNames(0),
+
 		RunE: func(_ *cobra.Command, args []string) error {
 			client, err := p.daemon()
 			if err != nil {

@@ -32,7 +32,7 @@ stops it and leaves nothing behind.`,
 				return usageError{fmt.Errorf("--port %d is out of range; expected 1 to %d", port, maxPort)}
 			}
 			err := dev.Run(dev.Options{
-				Dir: ".", Command: args, Port: port, Version: version, Out: p.stdout,
+				Dir: ".", Command: args, Port: port, Version: buildVersion(), Out: p.stdout,
 				Colours: dev.ColoursOn(terminal(os.Stdout), os.Getenv),
 			})
 			if errors.Is(err, dev.ErrNotServed) {

@@ -31,6 +31,8 @@ func (p *program) logs() *cobra.Command {
 		Long: `Show the last lines that apps and programs have written; "access" is the access log.
 Without a name: every app and program. With -f, lines are shown as they come, across
 rotation. More than one log is told apart by a prefix, in colours on a terminal.`,
+		ValidArgsFunction: p.completeNames(0, accessName),
+
 		RunE: func(_ *cobra.Command, args []string) error { return p.showLogs(args, o) },
 	}
 	cmd.Flags().BoolVarP(&o.follow, "follow", "f", false, "show lines as they come")
@@ -40,6 +42,9 @@ rotation. More than one log is told apart by a prefix, in colours on a terminal.
 }
 
 func (p *program) showLogs(names []string, o logOptions) error {
+	if o.timestamps && !o.follow {
+		return usageError{errors.New("--timestamps goes with --follow: nobody knows when the lines of the past came")}
+	}
 	if o.lines < 0 {
 		return usageError{fmt.Errorf("--lines %d; expected 0 or more", o.lines)}
 	}
@@ -90,7 +95,7 @@ func chosen(s control.Status, names []string) ([]logSource, error) {
 	if len(names) == 0 {
 		names = order
 	}
-	add(accessName, access)
+	known[accessName] = access
 	var out []logSource
 	for _, name := range names {
 		paths, ok := known[name]

@@ -18,6 +18,8 @@ func (p *program) processCommand(action, done, short string) *cobra.Command {
 		Use:   action + " NAME… | all",
 		Short: short,
 		Args:  arguments(cobra.MinimumNArgs(1)),
+
+		ValidArgsFunction: p.completeNames(0, control.All),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return p.process(control.ProcessRequest{Action: action, Names: args}, done)
 		},
@@ -29,6 +31,8 @@ func (p *program) signal() *cobra.Command {
 		Use:   "signal SIGNAL NAME… | all",
 		Short: "Send a signal to the process of an app or a program, not to its group",
 		Args:  arguments(cobra.MinimumNArgs(2)),
+
+		ValidArgsFunction: p.completeNames(1, control.All),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return p.process(control.ProcessRequest{Action: control.ActionSignal, Signal: args[0], Names: args[1:]}, "signalled")
 		},

@@ -35,7 +35,7 @@ func (p *program) proxy() *cobra.Command {
 			if err != nil {
 				return usageError{err}
 			}
-			o := worker.Options{Link: linkDescriptor, Build: version, Drain: drain, Log: log.Named("proxy")}
+			o := worker.Options{Link: linkDescriptor, Build: buildVersion(), Drain: drain, Log: log.Named("proxy")}
 			if console {
 				o.Console = os.Stdout
 			}

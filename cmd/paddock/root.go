@@ -48,10 +48,16 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	case errors.As(err, &usage):
 		fmt.Fprintln(stderr, "`paddock --help` lists the commands and their options.")
 		return exitUsage
-	case errors.As(err, &wrong), errors.As(err, &refused) && refused.Status == http.StatusUnprocessableEntity:
+	case errors.As(err, &wrong), errors.As(err, &refused) && wrongAsked(refused.Status):
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// wrongAsked reports whether the daemon's answer blames the command line or the
+// configuration.
+func wrongAsked(status int) bool {
+	return status == http.StatusBadRequest || status == http.StatusUnprocessableEntity
 }
 
 func (p *program) root() *cobra.Command {
@@ -63,7 +69,7 @@ and writes access logs as nginx does. One TOML file says what to do; the command
 below talk to the daemon that runs with it.`,
 		Args:          unknownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		Version:       version,
+		Version:       buildVersion(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -135,7 +141,7 @@ func (p *program) daemon() (*control.Client, error) {
 	// A file that is being edited must not keep its owner from the daemon.
 	socket, err := config.ControlSocket(path)
 	if err != nil {
-		return nil, err
+		return nil, usageError{fmt.Errorf("%w; name the file with -c, or the daemon's socket with --socket", err)}
 	}
 	return control.Dial(socket), nil
 }

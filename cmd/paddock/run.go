@@ -25,7 +25,7 @@ reloads the configuration; USR1 reopens the logs.`,
 			if err != nil {
 				return err
 			}
-			return keeper.Run(c, keeper.Options{Version: version, Terminal: terminal(os.Stdout), Out: p.stdout})
+			return keeper.Run(c, keeper.Options{Version: buildVersion(), Terminal: terminal(os.Stdout), Out: p.stdout})
 		},
 	}
 }

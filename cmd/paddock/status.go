@@ -47,12 +47,12 @@ func printStatus(w io.Writer, s control.Status) error {
 	return nil
 }
 
-// workers are an app's processes but its first, which is gunicorn's master.
+// workers is how many processes the main one of an app, gunicorn's master, has started.
 func workers(a control.App) string {
-	if a.Processes < 2 {
+	if len(a.Workers) == 0 {
 		return "-"
 	}
-	return strconv.Itoa(a.Processes - 1)
+	return strconv.Itoa(len(a.Workers))
 }
 
 // generation is the one that serves, and the one that is being deployed.

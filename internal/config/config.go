@@ -24,8 +24,8 @@ type Config struct {
 	Apps      map[string]App                     `toml:"app"`
 	Programs  map[string]supervisor.Program      `toml:"program"`
 	Upstreams map[string]proxy.Upstream          `toml:"upstream"`
-	Formats   map[string]accesslog.FormatSetting `toml:"log_format"`
-	Servers   []proxy.Server                     `toml:"server"` // in the order of the files
+	Formats   map[string]accesslog.FormatSetting `toml:"log_format"` // each NAME is a format in nginx's syntax, or { escape = "default", "json" or "none", format = "…" }; "combined" is built in
+	Servers   []proxy.Server                     `toml:"server"`     // in the order of the files
 	Metrics   metrics.Config                     `toml:"metrics"`
 
 	warnings []Problem

@@ -30,7 +30,7 @@ type Status struct {
 	Version    string     `json:"version"`
 	Started    time.Time  `json:"started"`
 	Config     string     `json:"config"` // path of the configuration file
-	LastReload LastReload `json:"last_reload"`
+	LastReload LastReload `json:"last_reload,omitzero"`
 	Listen     []string   `json:"listen"` // addresses that are open
 	Proxy      Proxy      `json:"proxy"`
 	Apps       []App      `json:"apps"`
@@ -80,6 +80,7 @@ type App struct {
 	Socket     string   `json:"socket"`
 	LastError  string   `json:"last_error,omitempty"`
 	Logs       []string `json:"logs"`                // paths of its output
+	Workers    []int    `json:"workers"`             // pids of what its main process has started itself
 	Processes  int      `json:"processes"`           // the app's own and all that it has started
 	RSS        uint64   `json:"rss_bytes"`           // of all of them; what they share is counted for each
 	Deploying  int      `json:"deploying,omitempty"` // the generation that is being deployed

@@ -37,7 +37,7 @@ func TestCommandsForProcessesSaySupervisorctlsWords(t *testing.T) {
 		{"signal USR1 side", 1, "side: ERROR (not running)"},
 		{"start side", 0, "side: started"},
 		{"signal USR1 side", 0, "side: signalled"},
-		{"signal NONSENSE side", 1, `"NONSENSE" is no signal`},
+		{"signal NONSENSE side", 2, `"NONSENSE" is no signal`},
 		{"restart side web", 0, "side: started\nweb: started"},
 		{"stop nobody", 1, "nobody: ERROR (no such process)"},
 		{"stop", 2, "requires at least 1 arg"},

@@ -255,3 +255,28 @@ func TestUvicornSeesTheClientOfTheProxyProtocol(t *testing.T) {
 	}
 	d.untilLogged(`203.0.113.9 - - [`, 1)
 }
+
+func TestWebSocketThroughGevent(t *testing.T) {
+	d := readyWith(t, "gsocket.py", `
+[app.web]
+command = "gunicorn --worker-class geventwebsocket.gunicorn.workers.GeventWebSocketWorker --workers 1 gsocket:app"
+health_timeout = "30s"
+
+[[server]]
+listen = "ADDR"
+app = "web"
+`)
+	w := openSocket(t, d.addr, "")
+	sent := 0
+	for _, n := range []int{1, 125, 126, 65535, 65536, 1 << 18} {
+		w.echo(frameBinary, bytes.Repeat([]byte{0xfe}, n))
+		sent++
+	}
+	for i := range 100 {
+		w.echo(frameText, fmt.Appendf(nil, "message %d", i))
+		sent++
+	}
+	w.c.Close() // geventwebsocket answers a close without its code
+	d.untilLogged(`"GET /ws HTTP/1.1" 101 `, 1)
+	t.Logf("%d messages sent, %d came back, 0 failed", sent, sent)
+}

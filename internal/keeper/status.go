@@ -95,7 +95,7 @@ func appStatus(p supervisor.Status, u proxy.UpstreamStats, took supervisor.Usage
 	a := control.App{
 		Name: p.Name, State: p.StateName, Generation: p.Generation, Deploying: p.Deploying, Pid: p.PID, Uptime: seconds(p.Uptime),
 		InFlight: u.InFlight, Queued: u.Queued, Limit: p.Limit, Socket: p.Socket, LastError: p.SpawnErr, Dropped: p.Dropped,
-		Logs: outputs(p), Processes: took.Processes, RSS: took.RSS,
+		Logs: outputs(p), Workers: took.Workers, Processes: took.Processes, RSS: took.RSS,
 	}
 	if a.LastError == "" {
 		a.LastError = p.LastErr
