@@ -227,7 +227,9 @@ func typeComments(g *ast.GenDecl, out map[string]string) {
 				text = f.Doc.Text()
 			}
 			for _, n := range f.Names {
-				out[ts.Name.Name+"."+n.Name] = joined(text)
+				if text != "" { // packages share names of types
+					out[ts.Name.Name+"."+n.Name] = joined(text)
+				}
 			}
 		}
 	}

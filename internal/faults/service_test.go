@@ -51,20 +51,21 @@ directory = "/"
 // boundingSet is the unit's CapabilityBoundingSet as setpriv takes it.
 func boundingSet(t *testing.T) string {
 	t.Helper()
-	set := "-all"
+	var set strings.Builder
+	set.WriteString("-all")
 	for _, line := range readLines(t, "../../systemd/paddock.service") {
 		names, found := strings.CutPrefix(line, "CapabilityBoundingSet=")
 		if !found {
 			continue
 		}
 		for name := range strings.FieldsSeq(names) {
-			set += ",+" + strings.ToLower(strings.TrimPrefix(name, "CAP_"))
+			set.WriteString(",+" + strings.ToLower(strings.TrimPrefix(name, "CAP_")))
 		}
 	}
-	if set == "-all" {
+	if set.String() == "-all" {
 		t.Fatal("the unit has no CapabilityBoundingSet")
 	}
-	return set
+	return set.String()
 }
 
 func TestCommandsInATerminalHaveColours(t *testing.T) {
