@@ -9,11 +9,24 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"paddock/internal/control"
 )
 
 // interruptible is a context that ends at Ctrl-C: only the waiting stops.
 func interruptible() (context.Context, context.CancelFunc) {
 	return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+}
+
+// ask does something with the daemon; Ctrl-C ends the waiting.
+func (p *program) ask(do func(context.Context, *control.Client) error) error {
+	client, err := p.daemon()
+	if err != nil {
+		return err
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	return do(ctx, client)
 }
 
 func (p *program) deploy() *cobra.Command {
@@ -29,17 +42,13 @@ generation never stops serving.`,
 		ValidArgsFunction: p.completeNames(0),
 
 		RunE: func(_ *cobra.Command, args []string) error {
-			client, err := p.daemon()
-			if err != nil {
-				return err
-			}
-			ctx, stop := interruptible()
-			defer stop()
-			if err := client.Deploy(ctx, args[0]); err != nil {
-				return err
-			}
-			fmt.Fprintf(p.stdout, "%s: deployed\n", args[0])
-			return nil
+			return p.ask(func(ctx context.Context, client *control.Client) error {
+				if err := client.Deploy(ctx, args[0]); err != nil {
+					return err
+				}
+				fmt.Fprintf(p.stdout, "%s: deployed\n", args[0])
+				return nil
+			})
 		},
 	}
 }
@@ -53,17 +62,13 @@ section has not changed, go on; a changed app is deployed. A configuration that 
 wrong, or that cannot be applied, changes nothing.`,
 		Args: arguments(noArguments),
 		RunE: func(*cobra.Command, []string) error {
-			client, err := p.daemon()
-			if err != nil {
-				return err
-			}
-			ctx, stop := interruptible()
-			defer stop()
-			if err := client.Reload(ctx); err != nil {
-				return err
-			}
-			fmt.Fprintln(p.stdout, "reloaded")
-			return nil
+			return p.ask(func(ctx context.Context, client *control.Client) error {
+				if err := client.Reload(ctx); err != nil {
+					return err
+				}
+				fmt.Fprintln(p.stdout, "reloaded")
+				return nil
+			})
 		},
 	}
 }
@@ -75,22 +80,18 @@ func (p *program) status() *cobra.Command {
 		Short: "Show what runs",
 		Args:  arguments(noArguments),
 		RunE: func(*cobra.Command, []string) error {
-			client, err := p.daemon()
-			if err != nil {
-				return err
-			}
-			ctx, stop := interruptible()
-			defer stop()
-			s, err := client.Status(ctx)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				e := json.NewEncoder(p.stdout)
-				e.SetIndent("", "  ")
-				return e.Encode(s)
-			}
-			return printStatus(p.stdout, s)
+			return p.ask(func(ctx context.Context, client *control.Client) error {
+				s, err := client.Status(ctx)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					e := json.NewEncoder(p.stdout)
+					e.SetIndent("", "  ")
+					return e.Encode(s)
+				}
+				return printStatus(p.stdout, s)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")

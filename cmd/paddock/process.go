@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -41,16 +42,16 @@ func (p *program) signal() *cobra.Command {
 
 // process asks the daemon and prints a line a name, as supervisorctl does.
 func (p *program) process(r control.ProcessRequest, done string) error {
-	client, err := p.daemon()
-	if err != nil {
-		return err
-	}
-	ctx, stop := interruptible()
-	defer stop()
-	results, err := client.Process(ctx, r)
-	if err != nil {
-		return err
-	}
+	return p.ask(func(ctx context.Context, client *control.Client) error {
+		results, err := client.Process(ctx, r)
+		if err != nil {
+			return err
+		}
+		return p.printResults(results, done)
+	})
+}
+
+func (p *program) printResults(results []control.ProcessResult, done string) error {
 	failed := false
 	for _, result := range results {
 		if result.Error == "" {
@@ -72,17 +73,13 @@ func (p *program) reopen() *cobra.Command {
 		Short: "Open every log anew, after logrotate has moved them",
 		Args:  arguments(noArguments),
 		RunE: func(*cobra.Command, []string) error {
-			client, err := p.daemon()
-			if err != nil {
-				return err
-			}
-			ctx, stop := interruptible()
-			defer stop()
-			if err := client.Reopen(ctx); err != nil {
-				return err
-			}
-			fmt.Fprintln(p.stdout, "reopened")
-			return nil
+			return p.ask(func(ctx context.Context, client *control.Client) error {
+				if err := client.Reopen(ctx); err != nil {
+					return err
+				}
+				fmt.Fprintln(p.stdout, "reopened")
+				return nil
+			})
 		},
 	}
 }
