@@ -71,7 +71,7 @@ var forwardedLists = []string{
 
 func TestClientIsTheOneThatNginxFinds(t *testing.T) {
 	if _, err := exec.LookPath("nginx"); err != nil {
-		t.Skip("nginx is not installed")
+		t.Fatal("nginx is not installed; `make test` installs nginx-light")
 	}
 	for _, recursive := range []bool{false, true} {
 		nginx := startNginx(t, map[bool]string{false: "off", true: "on"}[recursive])
