@@ -40,7 +40,7 @@ func startNginx(t *testing.T, recursive string) string {
 	dir := t.TempDir()
 	_, port, _ := net.SplitHostPort(addr)
 	must(t, os.WriteFile(filepath.Join(dir, "nginx.conf"), fmt.Appendf(nil, nginxConfig, port, recursive), 0o600))
-	cmd := exec.Command("nginx", "-p", dir, "-e", "error.log", "-c", "nginx.conf")
+	cmd := exec.Command("/usr/sbin/nginx", "-p", dir, "-e", "error.log", "-c", "nginx.conf")
 	must(t, cmd.Start())
 	t.Cleanup(func() { cmd.Process.Signal(os.Interrupt); cmd.Wait() })
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -70,7 +70,7 @@ var forwardedLists = []string{
 }
 
 func TestClientIsTheOneThatNginxFinds(t *testing.T) {
-	if _, err := exec.LookPath("nginx"); err != nil {
+	if _, err := exec.LookPath("/usr/sbin/nginx"); err != nil {
 		t.Fatal("nginx is not installed; `make test` installs nginx-light")
 	}
 	for _, recursive := range []bool{false, true} {
