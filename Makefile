@@ -9,7 +9,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 TOOLS    := internal/tools/go.mod
 PACKAGES := ./examples/packages.sh
 
-.PHONY: build run test soak check install clean
+.PHONY: build run test hostile soak check install clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/paddock ./cmd/paddock
@@ -24,6 +24,13 @@ run:
 test:
 	@$(PACKAGES) gunicorn python3-flask python3-gevent python3-gevent-websocket python3-django python3-uvicorn python3-websockets nginx-light gcc libc6-dev procps systemd prometheus
 	$(GO) test -race -timeout 11m ./...
+
+# Malformed requests and answers, each with its verdict, through the real binary. The
+# corpus and its runner are no part of this repository; where they are not, they are left out.
+CORPUS := ../shared/hostile
+hostile: build
+	@if [ ! -d $(CORPUS) ]; then echo "hostile: no corpus in $(CORPUS), left out"; else \
+	 $(PACKAGES) python3 && python3 -B .ci/hostile.py $(CORPUS) bin/paddock; fi
 
 # The faults at full length, by hand; docs/faults.md has the figures.
 soak:
