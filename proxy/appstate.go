@@ -13,6 +13,7 @@ type AppState struct {
 	Generation int           // the one that takes requests
 	Socket     string        // its socket: a file name in the folder of app sockets
 	Limit      int           // requests that it serves at once; 0: any number
+	Async      bool          // a WebSocket is none of them: it costs no worker
 	RetryAfter time.Duration // in backoff: until the next start
 	Err        string        // why it is down, for people
 	Output     string        // its last lines when it is down, for the page of `paddock dev`
@@ -67,7 +68,7 @@ func (u *upstream) setState(s AppState, at address) {
 		q.current = q.generation(s.Generation, at, u.background)
 	}
 	q.phase, q.retryAfter, q.output = next, s.RetryAfter, s.Output
-	u.stateLimit = s.Limit
+	u.stateLimit, q.async = s.Limit, s.Async
 	q.limit = u.limit()
 	u.state = s
 	now := q.current

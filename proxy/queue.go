@@ -14,8 +14,9 @@ import (
 type queue struct {
 	mu          sync.Mutex
 	phase       phase
-	limit       int // requests at once in the current generation; 0: any number
-	size        int // requests that may wait
+	limit       int  // requests at once in the current generation; 0: any number
+	async       bool // a WebSocket is not counted in limit
+	size        int  // requests that may wait
 	timeout     time.Duration
 	retryAfter  time.Duration // told to clients while the app is down
 	output      string        // shown to them then; "" but under `paddock dev`
@@ -100,6 +101,26 @@ func (q *queue) leave(g *generation) {
 	q.mu.Unlock()
 }
 
+// exempt takes a request that became a WebSocket out of the limit, when it costs the
+// app no worker, and lets the next ones through. It stays in flight. It reports
+// whether it did; count takes it back then, before leave.
+func (q *queue) exempt(g *generation) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.async {
+		return false
+	}
+	g.exempt++
+	q.advance()
+	return true
+}
+
+func (q *queue) count(g *generation) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	g.exempt--
+}
+
 // advance lets waiters through while there is room. The caller holds mu.
 func (q *queue) advance() {
 	for q.first != nil && q.phase == phaseReady && q.room() {
@@ -127,7 +148,7 @@ func (q *queue) settle(g *generation) {
 }
 
 func (q *queue) room() bool {
-	return q.phase == phaseReady && q.current != nil && (q.limit == 0 || q.current.inFlight < q.limit)
+	return q.phase == phaseReady && q.current != nil && (q.limit == 0 || q.current.inFlight-q.current.exempt < q.limit)
 }
 
 func (q *queue) refusal() error {

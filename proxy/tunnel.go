@@ -24,8 +24,8 @@ var tunnelBuffers = sync.Pool{New: func() any { return new([tunnelBuffer]byte) }
 // goroutine those of the app, another one those of the client. It is over when the
 // app has been silent for proxy_read_timeout, unless the client sends (nginx renews
 // that time for either side), or when a side takes nothing for send_timeout or
-// proxy_send_timeout. The request keeps its snapshot, its generation and its place
-// among the requests of the app.
+// proxy_send_timeout. The request keeps its snapshot and its generation, and its
+// place among the requests of the app unless the app's workers are asynchronous.
 func (x *exchange) tunnel() error {
 	x.conn.unwatch() // the end of one side is not the end of the tunnel
 	if x.conn.gone.Load() {
@@ -33,6 +33,9 @@ func (x *exchange) tunnel() error {
 	}
 	if err := x.sendSwitch(); err != nil {
 		return err
+	}
+	if q := &x.upstream.queue; q.exempt(x.grant) {
+		defer q.count(x.grant)
 	}
 	client, app := x.conn.nc, x.try.conn.Conn
 	client.SetReadDeadline(time.Time{})

@@ -126,3 +126,39 @@ func TestShutdownKeepsTunnelsToItsLimitThenCutsThem(t *testing.T) {
 	r.stopped = true
 	must(t, r.log.Close())
 }
+
+func TestWebSocketOfAnAsynchronousAppLeavesItsLimit(t *testing.T) {
+	for _, async := range []bool{true, false} {
+		r := newRig(t, nil)
+		r.backend(1, func(c net.Conn, q request) bool {
+			if q.target() == "/ws" {
+				return switches(echoes)(c, q)
+			}
+			return answers(ok("page"))(c, q)
+		})
+		must(t, r.proxy.SetApp(AppState{Name: "web", State: "ready", Generation: 1, Socket: socketName(1), Limit: 1, Async: async}))
+		ws, br := r.open("")
+		exchangeText(t, ws, br, "open")
+		page := r.dial()
+		io.WriteString(page, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+		if async {
+			if status, _ := readAnswer(t, bufio.NewReader(page), "GET"); status != 200 {
+				t.Errorf("a page beside a WebSocket: %d", status)
+			}
+			if s := r.proxy.Stats().Upstreams["web"]; s.InFlight != 1 {
+				t.Errorf("%+v, want the WebSocket in flight", s)
+			}
+		} else {
+			r.waitFor("the page waits for the WebSocket to end", func(s Stats) bool { return s.Upstreams["web"].Queued == 1 })
+		}
+		ws.Close()
+		r.waitFor("nothing is in flight", func(s Stats) bool { return s.Upstreams["web"].InFlight == 0 })
+		if status, _ := r.get("/"); status != 200 {
+			t.Errorf("after the WebSocket: %d", status)
+		}
+		g := r.proxy.upstreams["web"].queue.current
+		if g.exempt != 0 || g.inFlight != 0 {
+			t.Errorf("%d in flight, %d of them exempt, want none", g.inFlight, g.exempt)
+		}
+	}
+}

@@ -33,7 +33,8 @@ type generation struct {
 	number   int
 	peers    []*peer
 	turn     atomic.Uint32   // round robin
-	inFlight int             // guarded by queue.mu, as is drained
+	inFlight int             // guarded by queue.mu, as are the next two
+	exempt   int             // of them, those outside of the limit
 	drained  []chan struct{} // closed when inFlight is 0
 }
 

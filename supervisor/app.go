@@ -35,6 +35,7 @@ type app struct {
 	requests   chan appRequest
 	probes     chan probeResult
 	drains     chan *generation
+	limits     chan told
 	wake       chan struct{} // a process has a new snapshot
 	done       chan struct{}
 	ctx        context.Context // ends with the goroutine
@@ -123,7 +124,7 @@ type appRequest struct {
 func newApp(name string, spec AppSpec, opts appOptions, from *AppRecord, files []*os.File) (*app, error) {
 	a := &app{
 		name: name, spec: spec, opts: opts, log: opts.Logger, past: Snapshot{Name: name, Kind: KindApp},
-		requests: make(chan appRequest), probes: make(chan probeResult), drains: make(chan *generation),
+		requests: make(chan appRequest), probes: make(chan probeResult), drains: make(chan *generation), limits: make(chan told),
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
@@ -148,6 +149,9 @@ func (a *app) run() {
 			a.probed(r)
 		case g := <-a.drains:
 			a.drained(g)
+		case t := <-a.limits:
+			t.gen.told = t.opt
+			t.gen.limit = a.capacity(t.gen)
 		case <-a.wake:
 		}
 		a.advance()

@@ -49,7 +49,8 @@ func (a *app) frontState(s Snapshot) AppState {
 	if a.live == nil || len(a.stopping) > 0 {
 		return st
 	}
-	st.Generation, st.Socket, st.Limit = a.live.number, SocketName(a.name, a.live.number), a.live.limit
+	st.Generation, st.Socket, st.Limit = a.live.number, SocketName(a.name, a.live.number), a.live.limit.requests
+	st.Async = a.live.limit.async
 	st.State = a.frontWord(s)
 	if st.State != AppReady && st.State != AppStarting {
 		st.Err = s.Err

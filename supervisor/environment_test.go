@@ -316,39 +316,3 @@ func TestUnknownUserIsRefused(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
-
-func TestLimitIsWhatGunicornServesAtOnce(t *testing.T) {
-	withFile := t.TempDir()
-	os.WriteFile(filepath.Join(withFile, "gunicorn.conf.py"), nil, 0o644)
-	for _, c := range []struct {
-		command, env, dir string
-		max, want         int
-	}{
-		{"gunicorn app", "", "", 0, 2}, // WEB_CONCURRENCY
-		{"gunicorn app", "", "", 5, 5},
-		{"gunicorn -w 4 app", "", "", 0, 4},
-		{"gunicorn -w4 --threads=3 app", "", "", 0, 12},
-		{"/venv/bin/gunicorn --workers=4 -k gthread --threads 2 app", "", "", 0, 8},
-		{"python3 -m gunicorn -w 4 app", "", "", 0, 4},
-		{"python3 /venv/bin/gunicorn -w 4 app", "", "", 0, 4},
-		{"gunicorn app", "--workers 3 --threads 2", "", 0, 6},
-		{"gunicorn -w 5 app", "--workers 3", "", 0, 5},
-		{"gunicorn -w 5 app", "'open", "", 0, defaultLimit},
-		{"gunicorn -k gevent app", "", "", 0, defaultLimit},
-		{"gunicorn -k uvicorn.workers.UvicornWorker app", "", "", 0, defaultLimit},
-		{"gunicorn -c conf.py app", "", "", 0, defaultLimit},
-		{"gunicorn -w 4 app", "", withFile, 0, defaultLimit},
-		{"gunicorn -w 4 -k sync --threads 1 app", "", withFile, 0, 4},
-		{"gunicorn -w many app", "", "", 0, defaultLimit},
-		{"uvicorn app", "", "", 0, defaultLimit},
-	} {
-		spec := Spec{Program: Program{Command: command(c.command), Directory: c.dir}}
-		if c.dir == "" {
-			spec.Directory = t.TempDir()
-		}
-		env := variables{"WEB_CONCURRENCY": "2", "GUNICORN_CMD_ARGS": c.env}
-		if got := capacity(spec, env, c.max); got != c.want {
-			t.Errorf("%s (%s) in %q: got %d, want %d", c.command, c.env, c.dir, got, c.want)
-		}
-	}
-}

@@ -33,6 +33,7 @@ type AppState struct {
 	Generation int           // the one to send requests to; 0: there is none
 	Socket     string        // its socket's name in the folder of app sockets
 	Limit      int           // requests at once
+	Async      bool          // a WebSocket is none of them: it costs no worker
 	RetryAfter time.Duration // of a refusal: until the next try
 	Err        string        // why the app is not up
 	Output     string        // its last lines when it is not up, with AppSpec.ShowOutput

@@ -20,8 +20,10 @@ type generation struct {
 	path    string
 	socket  *os.File
 	process *Process
-	limit   int
-	release func() // of the sinks
+	limit   capacity
+	told    *gunicornOptions   // what gunicorn said of its configuration file; nil: nothing yet
+	unask   context.CancelFunc // ends asking
+	release func()             // of the sinks
 
 	probing   int                // pid that is being probed; 0: none
 	unprobe   context.CancelFunc // ends that
@@ -62,11 +64,12 @@ func (a *app) newGeneration(spec AppSpec, number int, trial bool, from *Generati
 	}
 	g.release = a.opts.sinks.attach(&g.spec)
 	g.limit = a.capacity(g)
+	a.askLimit(g)
 	g.process = NewProcess(g.spec, opts)
 	return g, nil
 }
 
-func (a *app) capacity(g *generation) int {
+func (a *app) capacity(g *generation) capacity {
 	acct, err := lookupAccount(g.spec.User)
 	if err != nil {
 		acct = account{}
@@ -75,7 +78,11 @@ func (a *app) capacity(g *generation) int {
 	if err != nil {
 		env = variables{} // the start will say what is wrong
 	}
-	return capacity(g.spec, env, a.spec.MaxConns)
+	c := capacityOf(g.spec, env, g.told)
+	if a.spec.MaxConns > 0 {
+		c.requests = a.spec.MaxConns
+	}
+	return c
 }
 
 // follow has a process that is starting probed, once.
@@ -153,6 +160,9 @@ func (a *app) drain(g *generation, limit time.Duration) {
 // dispose removes a generation whose process is down.
 func (a *app) dispose(g *generation) {
 	g.stopProbe()
+	if g.unask != nil {
+		g.unask()
+	}
 	g.process.Close()
 	g.release()
 	g.socket.Close()

@@ -14,29 +14,57 @@ import (
 // can tell how many it serves: gunicorn's worker_connections.
 const defaultLimit = 1000
 
-// capacity is the number of requests an app serves at once: max_conns when it is
-// set; workers × threads for gunicorn's sync and gthread workers when all that
-// decides about them is known; 1000 for anything else.
+// maxLimit keeps workers × threads far from overflow.
+const maxLimit = 1 << 20
+
+// capacity is how much an app serves at once: max_conns when it is set; workers ×
+// threads for gunicorn's sync and gthread workers; 1000 for anything else.
+type capacity struct {
+	requests int
+	async    bool // a WebSocket costs it no worker
+	unsure   bool // gunicorn reads a configuration file: only gunicorn can tell
+}
+
+// capacityOf works out what is known without running anything. told is what gunicorn
+// itself said of its configuration, if it was asked.
 //
 // gunicorn takes the command line before GUNICORN_CMD_ARGS before the
-// configuration file before WEB_CONCURRENCY. We do not read the configuration file,
-// which is a Python program: with one, only what stands before it is known.
-func capacity(spec Spec, env variables, maxConns int) int {
-	if maxConns > 0 {
-		return maxConns
-	}
+// configuration file before WEB_CONCURRENCY.
+func capacityOf(spec Spec, env variables, told *gunicornOptions) capacity {
 	args, ok := gunicornArgs(spec.Command.Args)
 	if !ok {
-		return defaultLimit
+		return capacity{requests: defaultLimit, async: isAsyncServer(spec.Command.Args)}
+	}
+	if told != nil {
+		return told.capacity(env)
 	}
 	more, err := value.SplitCommand(env["GUNICORN_CMD_ARGS"])
 	if err != nil {
-		return defaultLimit
+		return capacity{requests: defaultLimit}
 	}
 	g := gunicornOptions{}
 	g.read(more)
 	g.read(args)
-	return g.capacity(hasConfigFile(spec, g), env)
+	if hasConfigFile(spec, g) && !g.complete() {
+		return capacity{requests: defaultLimit, async: g.async(), unsure: true}
+	}
+	return g.capacity(env)
+}
+
+// asyncServers are commands whose workers serve many connections each.
+var asyncServers = []string{"uvicorn", "hypercorn", "daphne", "granian"}
+
+func isAsyncServer(args []string) bool {
+	if len(args) == 0 {
+		return false
+	}
+	name := filepath.Base(args[0])
+	if i := slices.Index(args, "-m"); i > 0 && i+1 < len(args) {
+		name = args[i+1]
+	} else if len(args) > 1 && strings.HasPrefix(name, "python") {
+		name = filepath.Base(args[1])
+	}
+	return slices.Contains(asyncServers, name)
 }
 
 // gunicornArgs returns the arguments after gunicorn, for `gunicorn …` and
@@ -113,12 +141,24 @@ func hasConfigFile(spec Spec, g gunicornOptions) bool {
 	return err == nil
 }
 
-func (g gunicornOptions) capacity(configFile bool, env variables) int {
-	if configFile && (g.workers == "" || g.threads == "" || g.class == "") {
-		return defaultLimit
-	}
-	if g.class != "" && g.class != "sync" && g.class != "gthread" {
-		return defaultLimit
+// complete reports whether no configuration file can change what counts.
+func (g *gunicornOptions) complete() bool {
+	return g.workers != "" && g.threads != "" && g.class != ""
+}
+
+// syncClasses are the worker classes that serve a request with a process or a thread.
+var syncClasses = []string{
+	"", "sync", "gthread", "egg:gunicorn#sync", "egg:gunicorn#gthread",
+	"gunicorn.workers.sync.SyncWorker", "gunicorn.workers.gthread.ThreadWorker",
+}
+
+// async reports whether the workers serve many connections each. A class of the
+// app's own is taken for one that does: it has no other use.
+func (g *gunicornOptions) async() bool { return !slices.Contains(syncClasses, g.class) }
+
+func (g gunicornOptions) capacity(env variables) capacity {
+	if g.async() {
+		return capacity{requests: defaultLimit, async: true}
 	}
 	if g.workers == "" {
 		g.workers = env["WEB_CONCURRENCY"]
@@ -128,8 +168,8 @@ func (g gunicornOptions) capacity(configFile bool, env variables) int {
 	}
 	workers, werr := strconv.Atoi(g.workers)
 	threads, terr := strconv.Atoi(g.threads)
-	if werr != nil || terr != nil || workers < 1 || threads < 1 {
-		return defaultLimit
+	if werr != nil || terr != nil || workers < 1 || threads < 1 || workers > maxLimit/threads {
+		return capacity{requests: defaultLimit}
 	}
-	return workers * threads
+	return capacity{requests: workers * threads}
 }

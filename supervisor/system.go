@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -27,10 +28,12 @@ type host struct {
 	adopt  func(Spec, State, []*os.File) *child
 	listen func(path string, group int) (*os.File, error)
 	unlink func(path string) error
+	// printConfig asks an app that is gunicorn what it makes of its configuration.
+	printConfig func(context.Context, Spec) (*gunicornOptions, error)
 }
 
 func (s *System) host() host {
-	return host{spawn: s.spawn, adopt: s.adopt, listen: listenUnix, unlink: os.Remove}
+	return host{spawn: s.spawn, adopt: s.adopt, listen: listenUnix, unlink: os.Remove, printConfig: s.printConfig}
 }
 
 // marker is what a child's environment says about who started it.
