@@ -47,6 +47,9 @@ func (x *exchange) sendReply(r *reply) error {
 			x.takeRanges(r)
 		}
 	}
+	if x.req.HasBody() && !x.detour.bodyTaken { // no step took it: its bytes are no request (RFC 9112 9.3)
+		x.unread = true
+	}
 	if x.unread {
 		x.keepAlive = false
 	}

@@ -125,7 +125,6 @@ func (x *exchange) serveFile() error {
 	defer file.Close()
 	switch {
 	case info.IsDir():
-		return x.redirectSlash()
 	case !info.Mode().IsRegular():
 		return errNotFound
 	case string(x.Method) == "POST":
@@ -133,6 +132,9 @@ func (x *exchange) serveFile() error {
 	}
 	if err := x.skipBody(); err != nil {
 		return err
+	}
+	if info.IsDir() {
+		return x.redirectSlash()
 	}
 	return x.sendFileAnswer(file, info)
 }
