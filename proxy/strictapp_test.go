@@ -75,7 +75,7 @@ func (q strictRequest) values(lower string) (out []string) {
 // colon, names of letters, digits and "-".
 var (
 	cleanLine  = regexp.MustCompile(`^([A-Z_-]+) ([^\x00-\x20\x7f#\\]+) HTTP/1\.1$`)
-	cleanField = regexp.MustCompile(`^([A-Za-z0-9-]+): ((?:[\x20-\x7e\x80-\xff\t]*[\x21-\x7e\x80-\xff])?)$`)
+	cleanField = regexp.MustCompile(`^([A-Za-z0-9-]+): ((?:[^\x00-\x08\x0a-\x1f\x7f]*[^\x00-\x20\x7f])?)$`)
 )
 
 func (a *strictApp) accept() {
@@ -203,7 +203,7 @@ type strictAnswer struct {
 	body   string
 }
 
-var cleanStatus = regexp.MustCompile(`^HTTP/1\.1 ([2-5]\d\d) [\x20-\x7e\x80-\xff\t]*$`)
+var cleanStatus = regexp.MustCompile(`^HTTP/1\.1 ([2-5]\d\d) [^\x00-\x08\x0a-\x1f\x7f]*$`)
 
 // readAnswers takes apart what a client got. Anything but whole, clean answers of
 // known length, chunked ones without extensions and trailers included, is an error.
@@ -249,7 +249,7 @@ func readAnswers(got string, heads bool) (all []strictAnswer, err error) {
 }
 
 var (
-	cleanAnswerField = regexp.MustCompile("^([!#$%&'*+.^_`|~A-Za-z0-9-]+): ([\\x20-\\x7e\\x80-\\xff\\t]*)$")
+	cleanAnswerField = regexp.MustCompile("^([!#$%&'*+.^_`|~A-Za-z0-9-]+): ([^\\x00-\\x08\\x0a-\\x1f\\x7f]*)$")
 	cleanChunk       = regexp.MustCompile(`^([1-9a-f][0-9a-f]*)\r\n`)
 	errCutChunk      = errors.New("a chunked body breaks off")
 )
