@@ -75,7 +75,7 @@ func (q strictRequest) values(lower string) (out []string) {
 // colon, names of letters, digits and "-".
 var (
 	cleanLine  = regexp.MustCompile(`^([A-Z_-]+) ([^\x00-\x20\x7f#\\]+) HTTP/1\.1$`)
-	cleanField = regexp.MustCompile(`^([A-Za-z0-9-]+): ((?:[^\x00-\x08\x0a-\x1f\x7f]*[^\x00-\x20\x7f])?)$`)
+	cleanField = regexp.MustCompile(`^([A-Za-z0-9-]+): ([^\x00-\x08\x0a-\x1f\x7f]*)$`)
 )
 
 func (a *strictApp) accept() {
