@@ -24,8 +24,9 @@ var mayImport = map[string]string{
 	"internal/value":   "",
 	"internal/logfile": "",
 	"internal/faults":  "",
-	"proxy":            "proxy/http1 proxy/netpoll accesslog internal/value",
+	"proxy":            "proxy/http1 proxy/http2 proxy/netpoll accesslog internal/value",
 	"proxy/http1":      "",
+	"proxy/http2":      "proxy/http1",
 	"proxy/netpoll":    "",
 	"accesslog":        "internal/value internal/logfile",
 	"supervisor":       "internal/value internal/logfile",
@@ -35,6 +36,7 @@ var mayImport = map[string]string{
 // mayNotUse keeps sockets out of the packages and files that promise bytes only.
 var mayNotUse = map[string][]string{
 	"proxy/http1": {"net", "syscall", "golang.org/x/sys/unix"},
+	"proxy/http2": {"net", "syscall", "golang.org/x/sys/unix"},
 }
 
 func TestImportsFollowTheTable(t *testing.T) {

@@ -1,0 +1,27 @@
+package http2
+
+// late remembers how the last streams ended, for what still comes for them.
+type late struct {
+	ended [remembered]ending
+	next  int
+}
+
+type ending struct {
+	stream uint32
+	ours   bool // we reset it: the client could not know yet
+}
+
+func (l *late) add(stream uint32, ours bool) {
+	l.ended[l.next%remembered] = ending{stream, ours}
+	l.next++
+}
+
+// find reports whether a stream was open not long ago.
+func (l *late) find(stream uint32) (e ending, known bool) {
+	for i := range l.ended {
+		if l.ended[i].stream == stream {
+			return l.ended[i], true
+		}
+	}
+	return ending{}, false
+}

@@ -1,0 +1,273 @@
+package http2
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	xhttp2 "golang.org/x/net/http2"
+)
+
+// pipe is a connection in a bubble, whose clock is the test's.
+func pipe(t *testing.T, cfg Config, handle func(*Stream)) (client net.Conn, done chan error, c *Conn) {
+	t.Helper()
+	client, server := net.Pipe()
+	c = NewConn(server, cfg, handle)
+	done = make(chan error, 1)
+	go func() { done <- c.Serve() }()
+	t.Cleanup(func() { client.Close() })
+	return client, done, c
+}
+
+func TestSilentClientsAreClosed(t *testing.T) {
+	settings := string(appendFrameHeader([]byte(Preface), 0, frameSettings, 0, 0))
+	head := settings + string(append(appendFrameHeader(nil, 1, frameHeaders, flagEndStream, 1), 0x82))
+	for name, c := range map[string]struct {
+		sends string
+		after time.Duration
+	}{
+		"no byte":            {"", 2 * time.Second},
+		"half a preface":     {Preface[:10], 2 * time.Second},
+		"no SETTINGS":        {Preface, 2 * time.Second},
+		"idle":               {settings, 9 * time.Second},
+		"half a frame":       {head[:len(settings)+5], 9 * time.Second},
+		"a head without end": {head, 2 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				begun := time.Now()
+				client, done, _ := pipe(t, Config{HeaderTimeout: 2 * time.Second, IdleTimeout: 9 * time.Second}, echo)
+				go io.Copy(io.Discard, client)
+				_, err := io.WriteString(client, c.sends)
+				must(t, err)
+				if err := <-done; err != nil {
+					t.Errorf("ended with %v", err)
+				}
+				if got := time.Since(begun); got != c.after {
+					t.Errorf("closed after %v, want %v", got, c.after)
+				}
+			})
+		})
+	}
+}
+
+// Idle is a connection without a stream, whatever else it sends.
+func TestPingsDoNotKeepAnIdleConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, done, _ := pipe(t, Config{IdleTimeout: 10 * time.Second}, echo)
+		go io.Copy(io.Discard, client)
+		_, err := client.Write(appendFrameHeader([]byte(Preface), 0, frameSettings, 0, 0))
+		must(t, err)
+		for range 9 {
+			time.Sleep(time.Second) // of the bubble's clock
+			_, err := client.Write(appendPing(nil, 0, [8]byte{}))
+			must(t, err)
+		}
+		begun := time.Now()
+		<-done
+		if left := time.Since(begun); left > time.Second {
+			t.Errorf("it lived on for %v", left)
+		}
+	})
+}
+
+func TestClientThatTakesNothingIsCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		client, done, _ := pipe(t, Config{WriteTimeout: 3 * time.Second}, echo)
+		_, err := client.Write(appendFrameHeader([]byte(Preface), 0, frameSettings, 0, 0))
+		must(t, err)
+		if err := <-done; err != ErrClosed {
+			t.Errorf("ended with %v", err)
+		}
+		if got := time.Since(begun); got != 3*time.Second {
+			t.Errorf("closed after %v", got)
+		}
+	})
+}
+
+func TestShutdownServesWhatIsOnItsWay(t *testing.T) {
+	begun, hold := make(chan struct{}, 2), make(chan struct{})
+	p := dial(t, Config{}, func(s *Stream) {
+		begun <- struct{}{}
+		<-hold
+		echo(s)
+	})
+	must(t, p.open(1, p.get("/1"), true))
+	<-begun
+	p.conn.Shutdown()
+	f := p.next("GOAWAY", func(f xhttp2.Frame) bool { return f.Header().Type == xhttp2.FrameGoAway })
+	if last := f.(*xhttp2.GoAwayFrame).LastStreamID; last != maxStreamID {
+		t.Errorf("the first GOAWAY says %d", last)
+	}
+	ping := p.next("PING", func(f xhttp2.Frame) bool { return f.Header().Type == xhttp2.FramePing }).(*xhttp2.PingFrame)
+	must(t, p.open(3, p.get("/3"), true)) // it crossed the GOAWAY
+	must(t, p.WritePing(true, ping.Data))
+	<-begun
+	f = p.next("GOAWAY", func(f xhttp2.Frame) bool { return f.Header().Type == xhttp2.FrameGoAway })
+	if last := f.(*xhttp2.GoAwayFrame).LastStreamID; last != 3 {
+		t.Errorf("the second GOAWAY says %d", last)
+	}
+	must(t, p.open(5, p.get("/5"), true)) // which the client may send to somebody else
+	close(hold)
+	bodies := map[uint32]string{}
+	for len(bodies) < 2 {
+		f := p.next("DATA", func(f xhttp2.Frame) bool { d, ok := f.(*xhttp2.DataFrame); return ok && d.StreamEnded() })
+		bodies[f.Header().StreamID] = string(f.(*xhttp2.DataFrame).Data())
+	}
+	for _, id := range []uint32{1, 3} {
+		if !strings.HasPrefix(bodies[id], "GET /"+strconv.Itoa(int(id))) {
+			t.Errorf("stream %d got %q", id, bodies[id])
+		}
+	}
+	p.over()
+}
+
+func TestShutdownOfAnIdleConnectionEndsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, done, c := pipe(t, Config{}, echo)
+		go io.Copy(io.Discard, client) // it does not even answer the PING
+		_, err := client.Write(appendFrameHeader([]byte(Preface), 0, frameSettings, 0, 0))
+		must(t, err)
+		synctest.Wait()
+		begun := time.Now()
+		c.Shutdown()
+		if err := <-done; err != nil {
+			t.Errorf("ended with %v", err)
+		}
+		if got := time.Since(begun); got != drainTimeout {
+			t.Errorf("after %v", got)
+		}
+	})
+}
+
+func TestConnectionIsWoundUpAfterItsRequests(t *testing.T) {
+	p := dial(t, Config{MaxRequests: 2}, echo)
+	must(t, p.open(1, p.get("/1"), true))
+	p.answer(1)
+	must(t, p.open(3, p.get("/2"), true))
+	p.goAway()
+	p.answer(3)
+	p.over()
+}
+
+// A handler whose client resets the stream, or whose connection ends, is told so,
+// once, and Serve waits for it.
+func TestHandlerHearsThatItsClientLeft(t *testing.T) {
+	for name, leave := range map[string]func(p *peer){
+		"reset":      func(p *peer) { must(p.t, p.WriteRSTStream(1, xhttp2.ErrCodeCancel)) },
+		"connection": func(p *peer) { p.nc.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			ready, gone := make(chan struct{}), make(chan struct{}, 2)
+			p := dial(t, Config{}, func(s *Stream) {
+				s.OnHangup(func() { gone <- struct{}{} })
+				close(ready)
+				<-gone
+				if _, err := s.Send([]byte("HTTP/1.1 200 OK\r\n\r\n"), nil, true, testTimeout); err == nil {
+					t.Error("an answer was sent to nobody")
+				}
+				late := false
+				s.OnHangup(func() { late = true })
+				if !late {
+					t.Error("what happened before is not told")
+				}
+			})
+			must(t, p.open(1, p.get("/"), true))
+			<-ready
+			leave(p)
+			p.nc.Close()
+			p.ended()
+		})
+	}
+}
+
+// Many large answers share one connection whose window is opened in small steps.
+func TestManyStreamsShareTheWindow(t *testing.T) {
+	const n, size = 20, 100_000
+	body := bytes.Repeat([]byte("0123456789"), size/10)
+	p := dial(t, Config{}, func(s *Stream) {
+		s.Send([]byte("HTTP/1.1 200 OK\r\n\r\n"), body[:size/2], false, testTimeout)
+		s.Send(nil, body[size/2:], true, testTimeout)
+	})
+	for i := range uint32(n) {
+		must(t, p.open(2*i+1, p.get("/"), true))
+	}
+	got, ended := map[uint32]int{}, 0
+	for ended < n {
+		f := p.next("DATA", func(f xhttp2.Frame) bool { return f.Header().Type == xhttp2.FrameData }).(*xhttp2.DataFrame)
+		id, length := f.StreamID, len(f.Data())
+		got[id] += length
+		if f.StreamEnded() {
+			ended++
+			if got[id] != size {
+				t.Errorf("stream %d: %d bytes", id, got[id])
+			}
+		} else {
+			must(t, p.WriteWindowUpdate(id, uint32(length)))
+		}
+		must(t, p.WriteWindowUpdate(0, uint32(length)))
+	}
+}
+
+// Streams of many connections at once, some reset in the middle: for the race
+// detector.
+func TestStreamsComeAndGo(t *testing.T) {
+	var clients sync.WaitGroup
+	for range 4 {
+		p := dial(t, Config{MaxRequests: 1 << 20}, echo)
+		clients.Go(func() {
+			for i := range uint32(150) {
+				id := 2*i + 1
+				if p.open(id, p.post("/", "content-length", "5"), false) != nil {
+					t.Error("open failed")
+					return
+				}
+				if i%3 == 0 {
+					p.WriteRSTStream(id, xhttp2.ErrCodeCancel)
+					continue
+				}
+				p.WriteData(id, true, []byte("hello"))
+				if _, body := p.answer(id); !strings.HasSuffix(body, "\r\n\r\nhello") {
+					t.Errorf("stream %d got %q", id, body)
+				}
+			}
+		})
+	}
+	clients.Wait()
+}
+
+// A body that nobody reads does not shut the connection for others.
+func TestUnreadBodiesGiveTheWindowBack(t *testing.T) {
+	p := dial(t, Config{}, func(s *Stream) {
+		if s.HasBody && !bytes.HasPrefix(s.Head, []byte("POST /read")) {
+			s.Send([]byte("HTTP/1.1 413 Too Large\r\n\r\n"), nil, true, testTimeout)
+			return
+		}
+		echo(s)
+	})
+	data := make([]byte, maxFrame)
+	for i := range uint32(100) { // 3 MB in all
+		id := 2*i + 1
+		must(t, p.open(id, p.post("/"), false))
+		must(t, p.WriteData(id, false, data))
+		must(t, p.WriteData(id, false, data))
+		if fields, _ := p.answer(id); fields[0][1] != "413" {
+			t.Fatalf("got %v", fields)
+		}
+		if code := p.reset(id); code != NoError {
+			t.Fatalf("reset with %d", code)
+		}
+	}
+	must(t, p.open(201, p.post("/read"), false))
+	must(t, p.WriteData(201, true, []byte("hello")))
+	if _, body := p.answer(201); !strings.HasSuffix(body, "hello") {
+		t.Errorf("got %q", body)
+	}
+}

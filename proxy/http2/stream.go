@@ -1,0 +1,225 @@
+package http2
+
+import (
+	"io"
+	"os"
+	"time"
+)
+
+// Stream is one request and its answer. Its methods are for its handler, which
+// uses one at a time.
+type Stream struct {
+	Head    []byte    // the request as a head of HTTP/1.1; empty when it is malformed
+	Err     error     // why it is refused: *http1.Error, to be answered, or *Malformed, which was answered by a reset
+	HasBody bool      // a body may follow
+	Start   time.Time // when the head was complete
+
+	conn *Conn
+	id   uint32
+	wake chan struct{} // of size 1: something may have changed
+	enc  []byte        // memory of encoded heads
+
+	// Guarded by conn.mu.
+	err       error // why it is over, before its answer was whole
+	resetByUs bool
+	onHangup  func()
+
+	ended      bool // the client's half: END_STREAM has come
+	body       []byte
+	at         int   // body[at:] was not read
+	length     int64 // of the body as the client says; -1: it does not
+	received   int64
+	credit     int // bytes that the client may still send
+	unreturned int
+
+	answered bool  // our half: END_STREAM was sent
+	uncount  bool  // it does not count against MaxStreams any more
+	window   int64 // that the client has left, relative to what streams begin with
+	waits    bool  // for its window
+	queued   bool  // in conn.blocked
+	turn     bool  // taken off conn.blocked
+	next     *Stream
+}
+
+func (s *Stream) run() {
+	defer s.conn.handlers.Done()
+	defer s.close()
+	s.conn.handle(s)
+}
+
+// signal tells the handler to look again.
+func (s *Stream) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// over reports whether nothing more is to come of the stream. mu is held.
+func (s *Stream) over() bool { return s.err != nil || s.answered && s.ended }
+
+// hangUp ends the stream before its answer is whole. mu is held.
+func (s *Stream) hangUp(why error) {
+	if s.err != nil {
+		return
+	}
+	s.err = why
+	s.signal()
+	if f := s.onHangup; f != nil && !s.answered {
+		s.onHangup = nil
+		f()
+	}
+}
+
+// OnHangup has f called once when the client resets the stream or the connection
+// ends, also if that has happened before. f must not block and must not use the
+// stream. nil disarms: when OnHangup(nil) has returned f is not running and will
+// not be called.
+func (s *Stream) OnHangup(f func()) {
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	s.onHangup = f
+	if f != nil && s.err != nil {
+		s.onHangup = nil
+		f()
+	}
+}
+
+// receive adds n bytes of a frame, p of them body. mu is held.
+func (s *Stream) receive(p []byte, n int, end bool) (Code, error) {
+	if s.credit -= n; s.credit < 0 {
+		return FlowControlError, &Malformed{"more DATA than the stream's window", "RFC 9113 6.9"}
+	}
+	s.received += int64(len(p))
+	if s.length >= 0 && (s.received > s.length || end && s.received < s.length) {
+		return ProtocolError, errLengthDiffer
+	}
+	s.unreturned += n - len(p)
+	s.body = append(s.body, p...)
+	s.ended = end
+	s.signal()
+	return NoError, nil
+}
+
+// Read reads what has come of the body, and waits for it at most for timeout. It
+// returns io.EOF when the body was whole: as long as the client said, too.
+func (s *Stream) Read(p []byte, timeout time.Duration) (int, error) {
+	c := s.conn
+	var timer patience
+	defer timer.stop()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		switch {
+		case s.err != nil:
+			return 0, s.err
+		case s.at < len(s.body):
+			return s.takeBody(p), nil
+		case s.ended:
+			return 0, io.EOF
+		case timer.over():
+			return 0, os.ErrDeadlineExceeded
+		}
+		c.mu.Unlock()
+		timer.wait(s.wake, timeout)
+		c.mu.Lock()
+	}
+}
+
+// takeBody takes bytes of the body and gives the windows back. mu is held.
+func (s *Stream) takeBody(p []byte) int {
+	n := copy(p, s.body[s.at:])
+	if s.at += n; s.at == len(s.body) {
+		s.body, s.at = s.body[:0], 0
+	}
+	s.conn.giveBack(n)
+	if s.unreturned += n; !s.ended && s.unreturned >= s.conn.cfg.BodyWindow/2 {
+		s.conn.out = appendWindowUpdate(s.conn.out, s.id, uint32(s.unreturned))
+		s.conn.work.Signal()
+		s.credit += s.unreturned
+		s.unreturned = 0
+	}
+	return n
+}
+
+// Buffered reports whether a part of the body has come, or its end.
+func (s *Stream) Buffered() bool {
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	return s.ended || s.received > 0
+}
+
+// Reset ends the stream so that the client sees that its answer is not whole.
+func (s *Stream) Reset(code Code) {
+	c := s.conn
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.err != nil || s.answered {
+		return
+	}
+	c.out = appendReset(c.out, s.id, code)
+	c.work.Signal()
+	s.resetByUs, s.err = true, ErrReset
+}
+
+// close ends the stream when its handler is done. A body that nobody read is cut:
+// the answer does not depend on it (RFC 9113 8.1).
+func (s *Stream) close() {
+	s.Reset(InternalError)
+	c := s.conn
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.err == nil && !s.ended {
+		c.out = appendReset(c.out, s.id, NoError)
+		c.work.Signal()
+		s.resetByUs = true
+	}
+	c.giveBack(len(s.body) - s.at)
+	s.release()
+	c.late.add(s.id, s.resetByUs)
+	delete(c.streams, s.id)
+	if len(c.streams) == 0 {
+		c.idle = time.Now()
+		c.endDrained()
+	}
+}
+
+// release gives the stream's place to another one. mu is held.
+func (s *Stream) release() {
+	if !s.uncount {
+		s.uncount = true
+		s.conn.live--
+	}
+}
+
+// patience is a timer for a wait that something may interrupt again and again: it
+// is over a whole timeout after the last progress.
+type patience struct {
+	timer *time.Timer
+	fired bool
+}
+
+func (p *patience) over() bool { return p.fired }
+
+// wait waits for a token or the end of patience.
+func (p *patience) wait(wake <-chan struct{}, timeout time.Duration) {
+	if p.timer == nil {
+		p.timer = time.NewTimer(timeout)
+	}
+	select {
+	case <-wake:
+	case <-p.timer.C:
+		p.fired = true
+	}
+}
+
+// renew begins the wait anew after progress.
+func (p *patience) renew() { p.stop() }
+
+func (p *patience) stop() {
+	if p.timer != nil {
+		p.timer.Stop()
+		p.timer = nil
+	}
+	p.fired = false
+}

@@ -1,0 +1,86 @@
+package http2
+
+import (
+	"errors"
+	"os"
+	"runtime"
+	"time"
+)
+
+// write is the writer: it writes what streams and the reader have put into out, and
+// ends with the connection.
+func (c *Conn) write() {
+	defer close(c.written)
+	for {
+		buf := c.nextOut()
+		if len(buf) == 0 {
+			return
+		}
+		if err := c.writeAll(buf); err != nil {
+			c.broken()
+			return
+		}
+	}
+}
+
+// nextOut waits for bytes to write, and takes all that are there.
+func (c *Conn) nextOut() []byte {
+	c.mu.Lock()
+	for len(c.out) == 0 && !c.closing {
+		c.work.Wait()
+	}
+	if len(c.out) > 0 && !c.closing && len(c.streams) > 1 {
+		// Answers that are ready go out in the same system call: more than half of what
+		// a small one costs.
+		c.mu.Unlock()
+		runtime.Gosched()
+		c.mu.Lock()
+	}
+	defer c.mu.Unlock()
+	buf := c.out
+	if c.out = c.spare[:0]; len(c.streams) == 0 && cap(buf) > maxFrame {
+		c.spare = nil // an idle connection keeps no large buffer
+	} else {
+		c.spare = buf
+	}
+	c.pass()
+	return buf
+}
+
+// writeAll writes buf. It fails when the client has taken no byte for the whole
+// timeout.
+func (c *Conn) writeAll(buf []byte) error {
+	for len(buf) > 0 {
+		if err := c.nc.SetWriteDeadline(time.Now().Add(c.writeTimeout())); err != nil {
+			return err
+		}
+		n, err := c.nc.Write(buf)
+		buf = buf[n:]
+		if err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Conn) writeTimeout() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing {
+		return closeTimeout
+	}
+	return c.cfg.WriteTimeout
+}
+
+// broken ends a connection that takes no bytes any more.
+func (c *Conn) broken() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.failed == nil {
+		c.failed = ErrClosed
+	}
+	for _, s := range c.streams {
+		s.hangUp(ErrClosed)
+	}
+	c.kick()
+}
