@@ -63,7 +63,7 @@ func (x *exchange) answered() {
 	x.last().Response = time.Since(t.began)
 	// Bytes behind the answer belong to nobody (rule 13), nor does what a short
 	// request may have left on the app's side (rule 15).
-	clean := t.start == t.end && t.sendErr == nil
+	clean := t.start == t.end && t.sendErr == nil && !x.announcesMore()
 	x.hangUp(clean && t.answer.KeepAlive && t.framing.kind != http1.UntilClose)
 	if x.grant != nil {
 		x.upstream.queue.leave(x.grant)
