@@ -76,13 +76,14 @@ func TestClientIsTheOneThatNginxFinds(t *testing.T) {
 	for _, recursive := range []bool{false, true} {
 		nginx := startNginx(t, map[bool]string{false: "off", true: "on"}[recursive])
 		r := newRig(t, func(c *Config) {
-			c.Formats["test"] = accesslog.FormatSetting{Format: "$remote_addr|$remote_port|$proxy_add_x_forwarded_for|$realip_remote_addr"}
+			c.Formats["test"] = accesslog.FormatSetting{Format: "$realip_remote_port $remote_addr|$remote_port|$proxy_add_x_forwarded_for|$realip_remote_addr"}
 			s := &c.Servers[0]
 			s.SetRealIPFrom, s.RealIPHeader, s.RealIPRecursive = value.Strings{"127.0.0.1", "10.0.0.0/8", "fd00::/8"}, new("X-Forwarded-For"), &recursive
 		})
 		r.backend(1, answers(ok("x")))
 		r.ready(1, 0)
 		var want, ports []string
+		of := map[string]int{} // by the client's port: lines stand in the order in which requests end
 		for _, list := range forwardedLists {
 			fields := "X-Forwarded-For: " + strings.ReplaceAll(list, "\n", "\r\nX-Forwarded-For: ")
 			request := "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + fields + "\r\n\r\n"
@@ -90,8 +91,11 @@ func TestClientIsTheOneThatNginxFinds(t *testing.T) {
 			want = append(want, body)
 			_, port2 := askFrom(t, r.addr, request)
 			ports = append(ports, port+" "+port2)
+			of[port2] = len(ports) - 1
 		}
-		for i, line := range r.lines() {
+		for _, line := range r.lines() {
+			from, line, _ := strings.Cut(line, " ")
+			i := of[from]
 			theirs, ours, _ := strings.Cut(ports[i], " ")
 			if got := strings.Replace(line, "|"+ours+"|", "|PORT|", 1); got != strings.Replace(want[i], "|"+theirs+"|", "|PORT|", 1) {
 				t.Errorf("%q, recursive %v: %s, nginx %s", forwardedLists[i], recursive, line, want[i])
