@@ -29,7 +29,7 @@ func compile(text string) ([]operation, error) {
 		}
 		value, found := lookup(strings.ToLower(name))
 		if !found {
-			return nil, fmt.Errorf("unknown variable $%s at byte %d; expected one of nginx's, such as $remote_addr, $status or $http_NAME", name, at+1)
+			return nil, unknown(name, at)
 		}
 		ops = append(ops, operation{value: value})
 		at = end

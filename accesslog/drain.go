@@ -29,7 +29,12 @@ func (w *writer) run() {
 // drain writes all that waits. What is refused waits for the next time.
 func (w *writer) drain() {
 	for _, s := range w.take() {
-		w.write(s.data)
+		if len(s.data) > 0 {
+			w.rest = append(w.rest, w.pack(s))
+		} else {
+			w.recycle(s.data)
+		}
+		w.empty()
 		if s.next != nil {
 			w.turnTo(s.next)
 		}
@@ -42,33 +47,45 @@ func (w *writer) drain() {
 func (w *writer) take() []segment {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	segments := append(w.queue, segment{data: w.buf})
-	w.queue, w.buf, w.spare = nil, w.spare, nil
+	segments := append(w.queue, segment{data: w.buf, lines: w.inBuf})
+	w.queue, w.buf, w.inBuf, w.spare = nil, w.spare, 0, nil
 	return segments
 }
 
-// write writes data after what is left from before.
-func (w *writer) write(data []byte) {
-	if len(w.rest) > 0 {
-		data = append(w.rest, data...)
+// pack makes one gzip member of a segment: readers take any number of them, and
+// what is written is whole.
+func (w *writer) pack(s segment) segment {
+	if w.packer == nil {
+		return s
 	}
-	if len(data) == 0 {
-		w.recycle(data)
-		return
-	}
-	n, err := w.out.Write(data)
-	w.report(err)
-	if n > 0 {
-		w.torn = data[n-1] != '\n'
-	}
+	var out bytes.Buffer
+	w.packer.Reset(&out)
+	w.packer.Write(s.data) // of a buffer neither fails
+	w.packer.Close()
 	w.mu.Lock()
-	w.waiting -= n
+	w.waiting += out.Len() - len(s.data)
 	w.mu.Unlock()
-	w.rest = data[n:]
-	if len(w.rest) == 0 {
-		w.rest = nil
-		w.recycle(data)
+	w.recycle(s.data)
+	return segment{data: out.Bytes(), lines: s.lines, packed: true}
+}
+
+// empty writes what is taken, until the file refuses.
+func (w *writer) empty() {
+	for len(w.rest) > 0 {
+		s := &w.rest[0]
+		n, err := w.out.Write(s.data[s.at:])
+		w.report(err)
+		s.at += n
+		w.mu.Lock()
+		w.waiting -= n
+		w.mu.Unlock()
+		if s.at < len(s.data) {
+			return
+		}
+		w.recycle(s.data)
+		w.rest = w.rest[1:]
 	}
+	w.rest = nil
 }
 
 func (w *writer) recycle(buf []byte) {
@@ -79,28 +96,45 @@ func (w *writer) recycle(buf []byte) {
 	}
 }
 
-// turnTo goes on in another file. The rest of a half written line would be no
-// line there; whole lines are.
+// turnTo goes on in another file. The rest of a half written line, or of a half
+// written gzip member, would be none there; what is whole is.
 func (w *writer) turnTo(f *os.File) {
-	if w.torn && len(w.rest) > 0 {
-		w.give(bytes.IndexByte(w.rest, '\n') + 1)
+	if len(w.rest) > 0 {
+		w.dropTorn()
 	}
 	if err := w.closeFile(); err != nil {
 		w.logger.Error("old access log cannot be closed", zap.Error(err))
 	}
-	w.out, w.torn = logfile.NewDescriptor(f), false
-	w.write(nil)
+	w.out = logfile.NewDescriptor(f)
+	w.empty()
 }
 
-// give drops the first n bytes of what is left.
-func (w *writer) give(n int) {
-	lines := uint64(bytes.Count(w.rest[:n], []byte{'\n'}))
-	w.rest = w.rest[n:]
+// dropTorn drops what the first segment has begun and not ended.
+func (w *writer) dropTorn() {
+	s := &w.rest[0]
+	switch {
+	case s.at == 0:
+	case s.packed:
+		w.give(s, len(s.data))
+	case s.data[s.at-1] != '\n':
+		w.give(s, s.at+bytes.IndexByte(s.data[s.at:], '\n')+1)
+	}
+	if s.at == len(s.data) {
+		w.rest = w.rest[1:]
+	}
+}
+
+// give drops the bytes of a segment up to end.
+func (w *writer) give(s *segment, end int) {
+	lines := s.lines
+	if !s.packed {
+		// A value with line breaks (escape = "none") makes more of them than lines.
+		lines = min(lines, uint64(bytes.Count(s.data[s.at:end], []byte{'\n'})))
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.waiting -= n
-	// A value with line breaks (escape = "none") makes more of them than lines.
-	lines = min(lines, w.lines)
+	w.waiting -= end - s.at
+	s.at = end
 	w.lines -= lines
 	w.dropped += lines
 }
@@ -110,7 +144,10 @@ func (w *writer) finish() {
 	w.timer.Stop()
 	w.drain()
 	w.timer.Stop()
-	w.give(len(w.rest))
+	for i := range w.rest {
+		w.give(&w.rest[i], len(w.rest[i].data))
+	}
+	w.rest = nil
 	if err := w.closeFile(); w.refused == nil {
 		w.refused = err
 	}

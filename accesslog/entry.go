@@ -25,6 +25,17 @@ type Conn struct {
 	ServerPort string // $server_port
 	Scheme     string // $scheme: "http" or "https"
 	Start      time.Time
+	Socket     Socket // $tcpinfo_*; nil: there are none
+}
+
+// Socket is asked what the system knows of a TCP connection; false when it is none.
+type Socket interface{ TCPInfo() (TCPInfo, bool) }
+
+// TCPInfo is a part of the system's struct tcp_info.
+type TCPInfo struct {
+	RTT, RTTVar uint32 // $tcpinfo_rtt, $tcpinfo_rttvar: microseconds
+	SndCwnd     uint32 // $tcpinfo_snd_cwnd: segments
+	RcvSpace    uint32 // $tcpinfo_rcv_space: bytes
 }
 
 // Proxied is what a PROXY protocol header said of a connection.
@@ -64,6 +75,9 @@ type Entry struct {
 	HasQuery  bool
 	Protocol  string // $server_protocol: "HTTP/1.1"
 	Host      []byte // $host: lower-cased, without port
+	Body      []byte // $request_body: nil when it was not read into memory for an app
+	Root      string // $document_root: root or alias of the place; "": it has none
+	RootPath  int    // bytes of Path that an alias stands for
 	Request   Header // $http_NAME, $cookie_NAME; nil when no head was read
 	Response  Header // $sent_http_NAME; nil when none was sent
 	RequestID [16]byte

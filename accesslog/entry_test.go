@@ -25,6 +25,10 @@ func (f fields) AppendValues(dst []byte, name string) (out []byte, found bool) {
 	return dst, found
 }
 
+type socket TCPInfo
+
+func (s socket) TCPInfo() (TCPInfo, bool) { return TCPInfo(s), true }
+
 var zone = time.FixedZone("", 2*60*60)
 
 // usualEntry is a request that an app answered.
@@ -34,7 +38,7 @@ func usualEntry() *Entry {
 		Conn: &Conn{
 			Serial: 42, RemoteAddr: "192.0.2.1", RemotePort: "50000",
 			ServerAddr: "127.0.0.1", ServerPort: "8080", Scheme: "http",
-			Start: start.Add(-10 * time.Second),
+			Start: start.Add(-10 * time.Second), Socket: socket{40, 20, 10, 65483},
 		},
 		ServerName: "example.com",
 		Line:       []byte("GET /a%20b/?Q=1&q=2&x HTTP/1.1"),
@@ -50,6 +54,8 @@ func usualEntry() *Entry {
 			"Cookie", "b=1; A = v w; a=2", "Cookie", "c=3", "X-Two", "1", "X-Two", "2",
 			"Content-Length", "0", "Content-Type", "a/b",
 		},
+		Body:               []byte("a=b"),
+		Root:               "/srv/site",
 		Response:           fields{"Content-Type", "text/html"},
 		RequestID:          [16]byte{0: 0xab, 15: 0x01},
 		HasID:              true,

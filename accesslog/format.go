@@ -6,6 +6,7 @@ const Combined = `$remote_addr - $remote_user [$time_local] "$request" $status $
 // Format is a compiled log format. It may be used by any number of goroutines.
 // Source: nginx, log_format.
 type Format struct {
+	own     bool // Paddock's JSON
 	ops     []operation
 	escapes *escapes
 	missing string
@@ -26,6 +27,9 @@ func CompileFormat(text string, escape Escape) (*Format, error) {
 // with [Default] and nothing otherwise; one that is there but empty is empty.
 // Nothing is allocated but the room that dst lacks.
 func (f *Format) Append(dst []byte, e *Entry) []byte {
+	if f.own {
+		return appendJSON(dst, e)
+	}
 	for i := range f.ops {
 		op := &f.ops[i]
 		if op.value == nil {

@@ -1,6 +1,7 @@
 package accesslog
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"net/http"
@@ -104,6 +105,55 @@ func isArgs(dst []byte, e *Entry) ([]byte, bool) {
 // but nginx keeps none that it does not speak.
 func serverProtocol(dst []byte, e *Entry) ([]byte, bool) {
 	return append(dst, e.Protocol...), e.Protocol != "" || e.Status == http.StatusHTTPVersionNotSupported
+}
+
+// http2 tells how HTTP/2 was agreed on: "h2" over TLS, "h2c" without. Any other
+// protocol is empty, not missing.
+func http2(dst []byte, e *Entry) ([]byte, bool) {
+	switch {
+	case e.Protocol != "HTTP/2.0":
+	case e.Conn != nil && e.Conn.Scheme == "https":
+		dst = append(dst, "h2"...)
+	default:
+		dst = append(dst, "h2c"...)
+	}
+	return dst, true
+}
+
+func http3(dst []byte, e *Entry) ([]byte, bool) {
+	if e.Protocol == "HTTP/3.0" {
+		dst = append(dst, "h3"...)
+	}
+	return dst, true
+}
+
+// requestPort is the port that the client asked for, in the request line or in Host;
+// empty when it named none (nginx 1.29.3).
+func requestPort(dst []byte, e *Entry) ([]byte, bool) {
+	start := len(dst)
+	if _, rest, ok := bytes.Cut(e.Target, []byte("://")); ok {
+		end := bytes.IndexAny(rest, "/?")
+		if end < 0 {
+			end = len(rest)
+		}
+		dst = append(dst, rest[:end]...)
+	} else {
+		dst, _ = appendField(dst, e.Request, "host")
+	}
+	authority := dst[start:]
+	i := bytes.LastIndexByte(authority, ':')
+	if i < bytes.LastIndexByte(authority, ']') || i < 0 {
+		return dst[:start], true
+	}
+	return append(dst[:start], authority[i+1:]...), true
+}
+
+func isRequestPort(dst []byte, e *Entry) ([]byte, bool) {
+	start := len(dst)
+	if out, _ := requestPort(dst, e); len(out) > start {
+		return append(out[:start], ':'), true
+	}
+	return dst, true
 }
 
 func host(dst []byte, e *Entry) ([]byte, bool) {

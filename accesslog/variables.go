@@ -14,13 +14,19 @@ type variable func(dst []byte, e *Entry) (out []byte, found bool)
 // variables are the names that stand alone. Which of them can be missing, and
 // which are empty instead, is nginx's.
 var variables = map[string]variable{
-	"remote_addr": conn(func(c *Conn) string { return c.RemoteAddr }),
-	"remote_port": conn(func(c *Conn) string { return c.RemotePort }),
-	"server_addr": conn(func(c *Conn) string { return c.ServerAddr }),
-	"server_port": conn(func(c *Conn) string { return c.ServerPort }),
-	"scheme":      conn(func(c *Conn) string { return c.Scheme }),
-	"https":       conn(httpsFlag),
-	"connection":  connection,
+	"remote_addr":        conn(func(c *Conn) string { return c.RemoteAddr }),
+	"remote_port":        conn(func(c *Conn) string { return c.RemotePort }),
+	"binary_remote_addr": binaryRemoteAddr,
+	"server_addr":        conn(func(c *Conn) string { return c.ServerAddr }),
+	"server_port":        conn(func(c *Conn) string { return c.ServerPort }),
+	"scheme":             conn(func(c *Conn) string { return c.Scheme }),
+	"https":              conn(httpsFlag),
+	"connection":         connection,
+
+	"tcpinfo_rtt":       tcpinfo(func(t *TCPInfo) uint32 { return t.RTT }),
+	"tcpinfo_rttvar":    tcpinfo(func(t *TCPInfo) uint32 { return t.RTTVar }),
+	"tcpinfo_snd_cwnd":  tcpinfo(func(t *TCPInfo) uint32 { return t.SndCwnd }),
+	"tcpinfo_rcv_space": tcpinfo(func(t *TCPInfo) uint32 { return t.RcvSpace }),
 
 	"realip_remote_addr":         conn(peerAddr),
 	"realip_remote_port":         conn(peerPort),
@@ -43,12 +49,21 @@ var variables = map[string]variable{
 	"query_string":    args,
 	"is_args":         isArgs,
 	"server_protocol": serverProtocol,
+	"http2":           http2,
+	"http3":           http3,
 	"host":            host,
+	"request_port":    requestPort,
+	"is_request_port": isRequestPort,
 	"server_name":     func(dst []byte, e *Entry) ([]byte, bool) { return append(dst, e.ServerName...), true },
 	"remote_user":     remoteUser,
 	"content_length":  requestHeader("content_length"),
 	"content_type":    requestHeader("content_type"),
 	"request_id":      requestID,
+	"request_body":    bytesOf(func(e *Entry) []byte { return e.Body }),
+
+	"document_root":    documentRoot,
+	"realpath_root":    realpathRoot,
+	"request_filename": requestFilename,
 
 	"status":             status,
 	"bytes_sent":         number(func(e *Entry) int64 { return e.BytesSent }),

@@ -2,6 +2,7 @@ package accesslog
 
 import (
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,6 +18,19 @@ func TestVariablesPrintAsNginxDoes(t *testing.T) {
 	tests := []struct{ text, usual, raw string }{
 		{"$remote_addr", "192.0.2.1", "192.0.2.1"},
 		{"$remote_port", "50000", "50000"},
+		{"$binary_remote_addr", `\xC0\x00\x02\x01`, `\xC0\x00\x02\x01`},
+		{"$tcpinfo_rtt", "40", "40"},
+		{"$tcpinfo_rttvar", "20", "20"},
+		{"$tcpinfo_snd_cwnd", "10", "10"},
+		{"$tcpinfo_rcv_space", "65483", "65483"},
+		{"$http2", "", ""},
+		{"$http3", "", ""},
+		{"$request_port", "8080", ""},
+		{"$is_request_port", ":", ""},
+		{"$request_body", "a=b", "-"},
+		{"$document_root", "/srv/site", "-"},
+		{"$realpath_root", "-", "-"},
+		{"$request_filename", "/srv/site/a b/", "-"},
 		{"$realip_remote_addr", "192.0.2.1", "192.0.2.1"},
 		{"$realip_remote_port", "50000", "50000"},
 		{"$proxy_protocol_addr", "-", "-"},
@@ -148,6 +162,17 @@ func TestVariablesOfUnusualRequests(t *testing.T) {
 			"the PROXY protocol", "$proxy_protocol_addr $proxy_protocol_port $proxy_protocol_server_addr $proxy_protocol_server_port", "a 1 b 2",
 			&Entry{Conn: &Conn{Proxied: &Proxied{"a", "1", "b", "2"}}},
 		},
+		{"no socket that knows", "$tcpinfo_rtt", "-", &Entry{Conn: &Conn{}}},
+		{"an IPv6 address in bytes", "$binary_remote_addr", `\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01`, &Entry{Conn: &Conn{RemoteAddr: "::1"}}},
+		{"a unix socket in bytes", "$binary_remote_addr", "unix:", &Entry{Conn: &Conn{RemoteAddr: "unix:"}}},
+		{"a port in the request line", "$request_port$is_request_port", "81:", &Entry{Target: []byte("http://a:81/x"), Request: fields{"Host", "b:82"}}},
+		{"no port, IPv6", "$request_port$is_request_port", "", &Entry{Request: fields{"Host", "[::1]"}}},
+		{"a port, IPv6", "$request_port", "8", &Entry{Request: fields{"Host", "[::1]:8"}}},
+		{"HTTP/2", "$http2$http3", "h2c", &Entry{Protocol: "HTTP/2.0"}},
+		{"HTTP/2 over TLS", "$http2", "h2", &Entry{Protocol: "HTTP/2.0", Conn: &Conn{Scheme: "https"}}},
+		{"HTTP/3", "$http2$http3", "h3", &Entry{Protocol: "HTTP/3.0"}},
+		{"an alias", "$document_root $request_filename", "/srv/a/ /srv/a/x", &Entry{Root: "/srv/a/", RootPath: 3, Path: []byte("/b/x")}},
+		{"no root", "$document_root $request_filename", "- -", &Entry{Path: []byte("/b/x")}},
 		{"TLS", "$scheme $https", "https on", &Entry{Conn: &Conn{Scheme: "https"}}},
 		{"a version that is not spoken", "$server_protocol", "", &Entry{Status: 505}},
 		{"a pipelined request", "$pipe", "p", &Entry{Pipelined: true}},
@@ -166,6 +191,17 @@ func TestVariablesOfUnusualRequests(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) { wantLine(t, test.text, Default, test.entry, test.want) })
 	}
+}
+
+func TestRealpathRootHasNoSymlinks(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(".", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	wantLine(t, "$realpath_root", Default, &Entry{Root: filepath.Join(dir, "link")}, dir)
 }
 
 func TestRemoteUserIsTheUserOfBasicAuthentication(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/klauspost/compress/gzip"
 	"go.uber.org/zap"
 
 	"paddock/internal/logfile"
@@ -23,6 +24,7 @@ const (
 // ends with close. Callers touch only what mu guards; the rest is the goroutine's.
 type writer struct {
 	flush  time.Duration
+	size   int // bytes that are worth a write before the time is up
 	bound  int
 	prompt bool // write each line at once: a person is watching
 	keep   bool // do not close the file: it is not ours
@@ -35,6 +37,7 @@ type writer struct {
 
 	mu      sync.Mutex
 	buf     []byte    // lines since the last switch
+	inBuf   uint64    // how many
 	queue   []segment // lines before it
 	waiting int       // bytes accepted and not yet written
 	lines   uint64
@@ -43,47 +46,55 @@ type writer struct {
 	spare   []byte
 
 	out       *logfile.Descriptor
-	rest      []byte // taken and not yet written to out
-	torn      bool   // rest begins in the middle of a line
-	refused   error  // of the last write
-	announced bool   // that it refuses is in the daemon's log
+	packer    *gzip.Writer // nil: text
+	rest      []segment    // taken and not yet written to out
+	refused   error        // of the last write
+	announced bool         // that it refuses is in the daemon's log
 	reported  time.Time
 }
 
 // segment is a piece of the log, and the file that what comes after it goes to.
 type segment struct {
-	data []byte
-	next *os.File // nil: the same file
+	data   []byte
+	at     int      // bytes of data that are written
+	lines  uint64   // in data
+	packed bool     // data is one gzip member
+	next   *os.File // nil: the same file
 }
 
-func newWriter(f *os.File, flush time.Duration, bound int, logger *zap.Logger) *writer {
-	w := makeWriter(f, flush, bound, logger)
-	w.prompt = w.out.Pipe() // its reader follows the requests as they come
+func newWriter(f *os.File, o Options) *writer {
+	w := makeWriter(f, o)
+	w.prompt = w.out.Pipe() && o.Gzip == 0 // its reader follows the requests as they come
 	go w.run()
 	return w
 }
 
 // newTee is a writer for a terminal: it writes at once, and leaves it open.
-func newTee(f *os.File, flush time.Duration, bound int) *writer {
-	w := makeWriter(f, flush, bound, zap.NewNop())
+func newTee(f *os.File, o Options) *writer {
+	w := makeWriter(f, Options{Flush: o.Flush, Size: o.Size, Buffer: o.Buffer, Logger: zap.NewNop()})
 	w.prompt, w.keep = true, true
 	go w.run()
 	return w
 }
 
-func makeWriter(f *os.File, flush time.Duration, bound int, logger *zap.Logger) *writer {
-	timer := time.NewTimer(flush)
+func makeWriter(f *os.File, o Options) *writer {
+	timer := time.NewTimer(o.Flush)
 	timer.Stop()
-	return &writer{
-		flush:  flush,
-		bound:  bound,
-		logger: logger,
+	w := &writer{
+		flush:  o.Flush,
+		size:   o.Size,
+		bound:  o.Buffer,
+		logger: o.Logger,
 		timer:  timer,
 		wake:   make(chan struct{}, 1),
 		quit:   make(chan struct{}),
 		done:   make(chan struct{}),
 		out:    logfile.NewDescriptor(f),
 	}
+	if o.Gzip > 0 {
+		w.packer, _ = gzip.NewWriterLevel(nil, o.Gzip) // 1 to 9, checked with the configuration
+	}
+	return w
 }
 
 // append accepts a whole line or drops it.
@@ -98,10 +109,11 @@ func (w *writer) append(line []byte) {
 		w.timer.Reset(w.flush)
 	}
 	w.buf = append(w.buf, line...)
+	w.inBuf++
 	w.waiting += len(line)
 	w.lines++
 	// Lines that wait for the disk are not worth a wake-up each: the timer runs.
-	if w.prompt || len(w.buf) >= flushSize && len(w.buf)-len(line) < flushSize {
+	if w.prompt || len(w.buf) >= w.size && len(w.buf)-len(line) < w.size {
 		w.wakeUp()
 	}
 }
@@ -120,8 +132,8 @@ func (w *writer) reopen(f *os.File) {
 		f.Close()
 		return
 	}
-	w.queue = append(w.queue, segment{w.buf, f})
-	w.buf = nil
+	w.queue = append(w.queue, segment{data: w.buf, lines: w.inBuf, next: f})
+	w.buf, w.inBuf = nil, 0
 	w.wakeUp()
 }
 
@@ -142,3 +154,5 @@ func (w *writer) close() error {
 	<-w.done
 	return w.refused
 }
+
+func (w *writer) write(line []byte, _ *Entry) { w.append(line) }

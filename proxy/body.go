@@ -60,6 +60,7 @@ func (x *exchange) readBody() error {
 		}
 		if done {
 			x.unread, x.detour.bodyTaken = false, true
+			x.noteBody()
 			return x.body.rewind()
 		}
 		if err := x.readMoreBody(); err != nil {
@@ -203,6 +204,13 @@ func (b *body) write(data []byte) error {
 		return &refusal{status: errDiskFull.status, retryAfter: retryAfterBusy, cause: err, reason: errDiskFull.reason}
 	}
 	return nil
+}
+
+// noteBody makes what was read for an app, and is in memory, $request_body.
+func (x *exchange) noteBody() {
+	if b := &x.body; b.file == nil && !b.unused && b.size > 0 {
+		x.Body = b.mem
+	}
 }
 
 func (b *body) rewind() error {

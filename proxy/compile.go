@@ -1,8 +1,6 @@
 package proxy
 
 import (
-	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -18,8 +16,10 @@ type snapshot struct {
 	listen map[string]value.Listen
 	groups map[string]*groupPlan // by the name that a pass has
 	passes []*pass
-	logs   []*logTarget // every one that is not off
+	logs   []*logTarget // of every place
 	all    []*server
+
+	targets map[string]*accesslog.Target // of logs, by path
 }
 
 // site is the servers of one listen address.
@@ -45,14 +45,6 @@ type server struct {
 	settings
 }
 
-// logTarget says where and how a place logs; log is nil for "off".
-type logTarget struct {
-	off    bool
-	path   string
-	format *accesslog.Format
-	log    *accesslog.Log
-}
-
 // compiler turns a Config into a snapshot and collects what is wrong on its way.
 type compiler struct {
 	cfg      *Config
@@ -74,49 +66,11 @@ func compile(cfg *Config, problems *value.Problems) *snapshot {
 	c.compileFormats()
 	c.compileGroups()
 	base := defaultSettings()
-	base.log = c.log("access_log", cfg.AccessLog)
+	base.logs = c.accessLogs("access_log", accesslog.Settings{cfg.AccessLog})
 	for i := range cfg.Servers {
 		c.compileServer(value.Index("server", i), &cfg.Servers[i], base)
 	}
 	return c.out
-}
-
-func (c *compiler) compileFormats() {
-	c.formats = map[string]*accesslog.Format{}
-	for _, name := range slices.Sorted(maps.Keys(c.cfg.Formats)) {
-		key := value.Join("log_format", name)
-		if name == accesslog.DefaultFormat {
-			c.problems.Addf(key, "the format %q is built in; expected another name", name)
-			continue
-		}
-		format, err := c.cfg.Formats[name].Compile()
-		if err != nil {
-			c.problems.Addf(key, "%v", err)
-		}
-		c.formats[name] = format
-	}
-	combined, err := accesslog.CompileFormat(accesslog.Combined, accesslog.Default)
-	if err != nil {
-		panic(fmt.Sprintf("proxy: the built-in log format: %v", err))
-	}
-	c.formats[accesslog.DefaultFormat] = combined
-}
-
-func (c *compiler) log(key string, s accesslog.Setting) logTarget {
-	if s.Off {
-		return logTarget{off: true}
-	}
-	if s.Path == "" {
-		s.Path = c.cfg.AccessLog.Path
-	}
-	if s.Format == "" {
-		s.Format = accesslog.DefaultFormat
-	}
-	format, ok := c.formats[s.Format]
-	if !ok {
-		c.problems.Addf(key, "unknown log format %q; known are %s", s.Format, list(maps.Keys(c.formats)))
-	}
-	return logTarget{path: s.Path, format: format}
 }
 
 func (c *compiler) compileServer(key string, cfg *Server, base settings) {
@@ -137,7 +91,6 @@ func (c *compiler) compileServer(key string, cfg *Server, base settings) {
 		s.name = strings.ToLower(cfg.ServerName[0])
 		s.hostName = []byte(s.name)
 	}
-	c.keepLog(&s.settings.log)
 	s.siteName = siteName(cfg)
 	c.out.all = append(c.out.all, s)
 	c.compilePlaces(key, cfg, s)
@@ -149,8 +102,9 @@ func (c *compiler) settings(key string, own *Settings, base settings) settings {
 	s := base.with(own)
 	s.site = c.site(key, &own.SiteSettings, base.site)
 	if own.AccessLog != nil {
-		s.log = c.log(value.Join(key, "access_log"), *own.AccessLog)
+		s.logs = c.accessLogs(value.Join(key, "access_log"), own.AccessLog)
 	}
+	c.out.logs = append(c.out.logs, s.logs...)
 	if own.ClientBodyBuffer != nil {
 		c.within(key, "client_body_buffer_size", int64(*own.ClientBodyBuffer), 1, maxSpool)
 	}
@@ -165,13 +119,6 @@ func (c *compiler) settings(key string, own *Settings, base settings) settings {
 	}
 	s.realip = c.realip(key, own, base.realip)
 	return s
-}
-
-// keepLog notes a target that will need its log; the pointer must stay valid.
-func (c *compiler) keepLog(t *logTarget) {
-	if !t.off {
-		c.out.logs = append(c.out.logs, t)
-	}
 }
 
 func (c *compiler) enterListens(key string, cfg *Server, s *server) {

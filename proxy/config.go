@@ -47,7 +47,7 @@ type Location struct {
 // Settings are the directives that a server and its locations share. nil means
 // "not set here": the server's value, then the default, applies.
 type Settings struct {
-	AccessLog           *accesslog.Setting `toml:"access_log"`              // "off", a path, or { path = "…", format = "NAME" }; log_dir/access.log in combined
+	AccessLog           accesslog.Settings `toml:"access_log"`              // "off", "PATH [FORMAT] [buffer=SIZE] [gzip[=LEVEL]] [flush=TIME] [if=CONDITION]", a table with these keys and those of rotation, or an array of these: docs/logs.md; log_dir/access.log in combined (nginx: access_log)
 	ClientMaxBodySize   *value.Size        `toml:"client_max_body_size"`    // 1m; 0 turns the check off
 	ClientBodyBuffer    *value.Size        `toml:"client_body_buffer_size"` // 16k in memory, the rest in a temporary file
 	ClientBodyTimeout   *value.Duration    `toml:"client_body_timeout"`     // between two reads; 60 s

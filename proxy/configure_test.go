@@ -178,8 +178,8 @@ func TestAccessLogOffAndPerLocation(t *testing.T) {
 		c.Servers[0].App = ""
 		c.Servers[0].Location = []Location{
 			{Path: "/", Return: "200"},
-			{Path: "/off", Return: "200", Settings: Settings{AccessLog: &accesslog.Setting{Off: true}}},
-			{Path: "/other", Return: "200", Settings: Settings{AccessLog: &accesslog.Setting{Format: "short"}}},
+			{Path: "/off", Return: "200", Settings: Settings{AccessLog: accesslog.Settings{{Off: true}}}},
+			{Path: "/other", Return: "200", Settings: Settings{AccessLog: accesslog.Settings{{Format: "short"}}}},
 		}
 		c.Formats["short"] = accesslog.FormatSetting{Format: "$uri $status"}
 	})

@@ -66,6 +66,7 @@ func (c *conn) identify() {
 		ServerPort: l.port,
 		Scheme:     "http",
 		Start:      l.proxy.now(),
+		Socket:     c,
 	}
 	if remote := c.nc.RemoteAddrPort(); remote.IsValid() {
 		c.peer = remote.Addr().Unmap()

@@ -68,7 +68,7 @@ func defaultLimits(keepalive int) Limits {
 
 // settings are the directives of one place after inheritance.
 type settings struct {
-	log            logTarget
+	logs           []*logTarget // none: "off"
 	maxBody        int64 // 0: no limit
 	bodyBuffer     int
 	bodyTimeout    time.Duration

@@ -222,9 +222,9 @@ func (x *exchange) finish(err error) {
 		x.refuse(err)
 	}
 	x.noteRefusal(err)
-	x.body.drop()
 	x.dropGzip()
 	x.record()
+	x.body.drop() // $request_body lies in it
 	x.dropBuffer() // $upstream_http_NAME lies in it
 }
 
@@ -234,8 +234,8 @@ func (x *exchange) record() {
 	x.End = x.conn.proxy.now()
 	x.count()
 	x.conn.proxy.requests.Add(1)
-	if target := &x.rules().log; target.log != nil {
-		target.log.Write(target.format, &x.Entry)
+	for _, t := range x.rules().logs {
+		t.write(&x.Entry)
 	}
 }
 

@@ -356,7 +356,7 @@ func newSiteRig(t *testing.T, site string) string {
 	l := listenOn(t, "unix:"+socket)
 	cfg := Config{Servers: []Server{{
 		Listen: l, ServerName: value.Strings{"a.test"}, Location: paddockSite(site),
-		Settings: Settings{AccessLog: &accesslog.Setting{Off: true}, SiteSettings: SiteSettings{Root: site}},
+		Settings: Settings{AccessLog: accesslog.Settings{{Off: true}}, SiteSettings: SiteSettings{Root: site}},
 	}}}
 	cfg.AccessLog.Off = true
 	must(t, p.Configure(cfg, map[string]int{l[0].Key(): int(file.Fd())}, nil))

@@ -29,7 +29,6 @@ func (c *compiler) compilePlaces(key string, cfg *Server, s *server) {
 	s.whole = &location{settings: s.settings, answer: s.answer}
 	c.places = map[string]*location{}
 	c.compileWhole(key, cfg, s)
-	c.keepLog(&s.whole.settings.log)
 	if cfg.App == "" && cfg.Return == "" && len(cfg.Location) == 0 && s.site.root == nil {
 		c.problems.Addf(key, "no location, app or return: nothing to serve")
 	}
@@ -50,7 +49,6 @@ func (c *compiler) compileApp(key, name string, s *server) {
 	}
 	l := &location{settings: s.settings, pass: &pass{name: name, host: name}}
 	c.out.passes = append(c.out.passes, l.pass)
-	c.keepLog(&l.settings.log)
 	if err := s.table.add("/", l); err != nil {
 		c.problems.Addf(key, "%v", err)
 	}
@@ -58,7 +56,6 @@ func (c *compiler) compileApp(key, name string, s *server) {
 
 func (c *compiler) compileLocation(key string, cfg *Location, s *server) {
 	l := &location{settings: c.settings(key, &cfg.Settings, s.settings)}
-	c.keepLog(&l.settings.log)
 	switch {
 	case cfg.Return != "" && cfg.ProxyPass != "":
 		c.problems.Addf(key, "return and proxy_pass stand in one location; expected one of them")
@@ -79,9 +76,6 @@ func (c *compiler) compileLocation(key string, cfg *Location, s *server) {
 	if err := s.table.add(cfg.Path, l); err != nil {
 		c.problems.Addf(value.Join(key, "path"), "%v", err)
 		return
-	}
-	if l.slash != nil {
-		c.keepLog(&l.slash.settings.log)
 	}
 	c.fitPass(value.Join(key, "proxy_pass"), l)
 	c.checkAlias(value.Join(key, "alias"), cfg, l)

@@ -82,7 +82,7 @@ func New(o Options) (*Proxy, error) {
 
 // Configure serves by cfg from now on. listeners holds a listening socket for
 // each [value.Listen.Key] of cfg that is not served yet; they stay the caller's.
-// logs holds an open log for each of [Config.LogPaths]. Requests under way finish
+// logs holds an open log for each of [Config.LogTargets]. Requests under way finish
 // with the configuration that they began with; connections, queues and counters
 // live on. When it fails nothing has changed.
 func (p *Proxy) Configure(cfg Config, listeners map[string]int, logs map[string]*accesslog.Log) error {
@@ -115,8 +115,8 @@ func (p *Proxy) prepare(cfg *Config, logs map[string]*accesslog.Log) (*snapshot,
 		return nil, fmt.Errorf("%s: %s (%d problems)", problems[0].Key, problems[0].Text, len(problems))
 	}
 	for _, t := range next.logs {
-		if t.log = logs[t.path]; t.log == nil {
-			return nil, fmt.Errorf("no open log for %q", t.path)
+		if t.log = logs[t.target.Path]; t.log == nil {
+			return nil, fmt.Errorf("no open log for %q", t.target.Path)
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), resolveTime)

@@ -27,6 +27,7 @@ func (x *exchange) route() error {
 // leads to, and lets it say whom it believes.
 func (x *exchange) locate() error {
 	err := x.findPlace()
+	x.Root, x.RootPath = x.place.documentRoot()
 	x.believeInPlace()
 	return err
 }

@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"io/fs"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -218,4 +219,18 @@ func appendETag(dst []byte, modified time.Time, size int64) []byte {
 	dst = strconv.AppendInt(append(dst, '"'), modified.Unix(), 16)
 	dst = strconv.AppendInt(append(dst, '-'), size, 16)
 	return append(dst, '"')
+}
+
+// documentRoot is $document_root and how many bytes of the path an alias stands for;
+// behind an alias of a regular expression nothing of it goes on.
+func (l *location) documentRoot() (root string, skip int) {
+	switch {
+	case l.alias == nil && l.site.root == nil:
+		return "", 0
+	case l.alias == nil:
+		return strings.TrimSuffix(l.site.root.path, "/"), 0
+	case l.regexp != nil:
+		return l.alias.path, math.MaxInt
+	}
+	return l.alias.path, len(l.prefix)
 }

@@ -79,7 +79,7 @@ func TestEachProblemNamesItsKeyAndWhatWasExpected(t *testing.T) {
 		{func(c *Config) { c.Servers[0].Return = "200 $nope" }, "server[0].return", "nope"},
 		{func(c *Config) { c.Servers[0].KeepaliveRequests = &negative }, "server[0].keepalive_requests", "expected 1 or more"},
 		{func(c *Config) { c.Servers[1].Location[0].ProxyReadTimeout = &zero }, "server[1].location[0].proxy_read_timeout", "above 0"},
-		{func(c *Config) { c.Servers[0].AccessLog = &accesslog.Setting{Format: "g"} }, "server[0].access_log", `unknown log format "g"; known are combined, f`},
+		{func(c *Config) { c.Servers[0].AccessLog = accesslog.Settings{{Format: "g"}} }, "server[0].access_log", `unknown log format "g"; known are combined, f, json`},
 		{func(c *Config) { c.Formats["f"] = accesslog.FormatSetting{Format: "$nope"} }, "log_format.f", "nope"},
 		{func(c *Config) { c.Upstreams["up"] = DefaultUpstream() }, "upstream.up", "no server"},
 		{func(c *Config) { c.Upstreams["web"] = c.Upstreams["up"] }, "app.web", "one name space"},
@@ -119,12 +119,13 @@ func TestDefaultsAreThoseOfTheDocumentation(t *testing.T) {
 	}
 }
 
-func TestLogPathsAreListedOnce(t *testing.T) {
+func TestLogTargetsAreListedOnce(t *testing.T) {
 	c := validConfig(t)
 	c.AccessLog.Path = "/var/log/a"
-	c.Servers[1].AccessLog = &accesslog.Setting{Path: "/var/log/b", Format: "f"}
-	c.Servers[1].Location[0].AccessLog = &accesslog.Setting{Off: true}
-	if got := strings.Join(c.LogPaths(), " "); got != "/var/log/a /var/log/b" {
-		t.Errorf("got %s", got)
+	c.Servers[1].AccessLog = accesslog.Settings{{Path: "/var/log/b", Format: "f"}}
+	c.Servers[1].Location[0].AccessLog = accesslog.Settings{{Off: true}}
+	got := c.LogTargets()
+	if len(got) != 2 || got[0].Path != "/var/log/a" || got[1].Path != "/var/log/b" {
+		t.Errorf("got %+v", got)
 	}
 }

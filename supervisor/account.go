@@ -108,3 +108,14 @@ func AccountIDs(name string) (uid, gid int, groups []int, err error) {
 	}
 	return a.uid, a.gid, groups, nil
 }
+
+// GroupID returns the number of a group, by name or number.
+func GroupID(name string) (int, error) {
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		if g, err = user.LookupGroupId(name); err != nil {
+			return 0, fmt.Errorf("group %q: %w", name, err)
+		}
+	}
+	return strconv.Atoi(g.Gid)
+}

@@ -137,9 +137,33 @@ func checkLogfile(h *host, logDir, at, path string, problems *value.Problems) {
 	}
 }
 
-func checkAccessLog(h *host, logDir, at string, s *accesslog.Setting, problems *value.Problems) {
-	if s != nil && filepath.IsAbs(s.Path) && filepath.Dir(s.Path) != logDir {
-		checkParent(h, value.Join(at, "access_log"), s.Path, problems)
+func checkAccessLog(h *host, logDir, at string, list accesslog.Settings, problems *value.Problems) {
+	at = value.Join(at, "access_log")
+	for _, s := range list {
+		switch accesslog.KindOf(s.Path) {
+		case accesslog.KindFolder:
+			if dir := accesslog.FixedFolder(s.Path); !h.isFolder(dir) {
+				problems.Addf(at, "the folder %s does not exist; expected an existing one that the proxy's user may write in", dir)
+			}
+		case accesslog.KindFile:
+			if filepath.IsAbs(s.Path) && filepath.Dir(s.Path) != logDir {
+				checkParent(h, at, s.Path, problems)
+			}
+		}
+		if s.Owner != "" {
+			user, group, _ := strings.Cut(s.Owner, ":")
+			checkUser(h, at, user, problems)
+			checkGroup(h, at, group, problems)
+		}
+	}
+}
+
+func checkGroup(h *host, at, name string, problems *value.Problems) {
+	if name == "" {
+		return
+	}
+	if _, err := h.group(name); err != nil {
+		problems.Addf(at, "there is no group %q; expected a name or a gid that this machine knows", name)
 	}
 }
 

@@ -14,11 +14,12 @@ type host struct {
 	getenv func(string) string
 	lookup func(name string) (*user.User, error) // by name
 	byID   func(uid string) (*user.User, error)
+	group  func(name string) (*user.Group, error)
 	stat   func(path string) (fs.FileInfo, error)
 }
 
 func thisHost() *host {
-	return &host{uid: os.Geteuid(), getenv: os.Getenv, lookup: user.Lookup, byID: user.LookupId, stat: os.Stat}
+	return &host{uid: os.Geteuid(), getenv: os.Getenv, lookup: user.Lookup, byID: user.LookupId, group: lookupGroup, stat: os.Stat}
 }
 
 func (h *host) root() bool { return h.uid == 0 }
@@ -33,6 +34,17 @@ func (h *host) user(name string) (*user.User, error) {
 		return nil, err
 	}
 	return h.byID(name)
+}
+
+// lookupGroup finds a group by name or by number.
+func lookupGroup(name string) (*user.Group, error) {
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		if byID, idErr := user.LookupGroupId(name); idErr == nil {
+			return byID, nil
+		}
+	}
+	return g, err
 }
 
 // isFolder reports whether path is there and a folder.

@@ -42,6 +42,7 @@ func fakeHost(t *testing.T, uid int) *host {
 			}
 			return nil, user.UnknownUserIdError(0)
 		},
+		group: lookupGroup,
 		stat: func(path string) (fs.FileInfo, error) {
 			switch {
 			case strings.HasPrefix(path, os.TempDir()):
@@ -147,7 +148,7 @@ func TestEveryProblemIsReportedWithItsLine(t *testing.T) {
 			[]string{
 				`main.toml:7: server[0].listen[1]: "http": expected a port from 1 to 65535, as in "80", "127.0.0.1:8080" or "[::]:80"`,
 				`main.toml:8: server[0].listen[2]: expected a listen address such as "80" or "127.0.0.1:8080", got true or false`,
-				`main.toml:10: server[0].access_log.pth: unknown key "pth"; expected "off", a path, or { path = "…", format = "…" }`,
+				`main.toml:10: server[0].access_log.pth: unknown key "pth"; expected path, format, if, buffer, flush, gzip, maxbytes, every, backups, compress, owner, mode`,
 				`main.toml:11: server[0].access_log.format: format: expected a string, got a number`,
 			},
 		},

@@ -59,9 +59,11 @@ func resolveServer(s *proxy.Server, dir string) {
 	}
 }
 
-func resolveAccessLog(s *accesslog.Setting, dir string) {
-	if s != nil {
-		resolveLog(&s.Path, dir)
+func resolveAccessLog(list accesslog.Settings, dir string) {
+	for i := range list {
+		if s := &list[i]; accesslog.KindOf(s.Path) != accesslog.KindSyslog {
+			resolveLog(&s.Path, dir)
+		}
 	}
 }
 

@@ -62,11 +62,11 @@ access_log = { path = "logs/access.log" }
 		{"listen", server.Listen[0].Unix, "DIR/sub/s.sock"},
 		{"listen absolute", server.Listen[1].Unix, "/run/s.sock"},
 		{"listen port", server.Listen[2].Unix, ""},
-		{"access_log", server.AccessLog.Path, "DIR/sub/logs/access.log"},
+		{"access_log", server.AccessLog[0].Path, "DIR/sub/logs/access.log"},
 		{"proxy_pass", server.Location[0].ProxyPass, "http://unix:DIR/sub/l.sock:/b"},
-		{"access_log stdout", server.Location[0].AccessLog.Path, "stdout"},
+		{"access_log stdout", server.Location[0].AccessLog[0].Path, "stdout"},
 		{"proxy_pass by name", server.Location[1].ProxyPass, "http://u"},
-		{"access_log off", server.Location[1].AccessLog.Path, ""},
+		{"access_log off", server.Location[1].AccessLog[0].Path, ""},
 	} {
 		if want := strings.ReplaceAll(g.want, "DIR", dir); g.got != want {
 			t.Errorf("%s: got %s, want %s", g.name, g.got, want)

@@ -164,8 +164,8 @@ func typeName(t reflect.Type) string {
 		return "table"
 	case "Expires":
 		return `time, "epoch", "max" or "off"`
-	case "Setting":
-		return "off, path or table"
+	case "Settings":
+		return "off, text, table or array"
 	}
 	switch t.Kind() {
 	case reflect.Bool:

@@ -217,7 +217,7 @@ func (k *Keeper) Reopen() error {
 
 // reopenAccess hands the proxy its logs anew: all of them, or none.
 func (k *Keeper) reopenAccess() error {
-	logs, err := openLogs(k.logs.paths)
+	logs, err := openLogs(k.logs.targets)
 	if err != nil {
 		return err
 	}

@@ -1,12 +1,17 @@
 package keeper
 
 import (
+	"cmp"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 
+	"paddock/accesslog"
 	"paddock/internal/config"
 	"paddock/internal/link"
 	"paddock/internal/logfile"
+	"paddock/supervisor"
 )
 
 // logMode lets the group of the log folder read, as Debian's nginx package does.
@@ -15,37 +20,66 @@ const logMode = 0o640
 // accessLogs are the access logs that the proxy writes to, opened here: the proxy's
 // user needs no right on them.
 type accessLogs struct {
-	paths []string
-	files []*os.File
+	targets []accesslog.Target
+	files   []*os.File
 }
 
 // openLogs opens every access log, or none.
-func openLogs(paths []string) (*accessLogs, error) {
+func openLogs(targets []accesslog.Target) (*accessLogs, error) {
 	l := &accessLogs{}
-	for _, path := range paths {
-		f, err := logfile.OpenFile(path, logfile.Options{Mode: logMode})
+	for _, t := range targets {
+		f, err := openAccessLog(t)
 		if err != nil {
 			l.close()
 			return nil, fmt.Errorf("access log: %w", err)
 		}
-		l.paths = append(l.paths, path)
+		l.targets = append(l.targets, t)
 		l.files = append(l.files, f)
 	}
 	return l, nil
 }
 
+func openAccessLog(t accesslog.Target) (*os.File, error) {
+	o, err := logOptions(t)
+	if err != nil {
+		return nil, err
+	}
+	return logfile.OpenFile(t.Path, o)
+}
+
+// logOptions says whose a new file is.
+func logOptions(t accesslog.Target) (logfile.Options, error) {
+	o := logfile.Options{Mode: cmp.Or(t.Perm(), logMode)}
+	if t.Owner == "" {
+		return o, nil
+	}
+	name, group, _ := strings.Cut(t.Owner, ":")
+	var err error
+	if o.UID, o.GID, _, err = supervisor.AccountIDs(name); err != nil {
+		return o, fmt.Errorf("owner of %s: %w", t.Path, err)
+	}
+	if group != "" {
+		if o.GID, err = supervisor.GroupID(group); err != nil {
+			return o, fmt.Errorf("owner of %s: %w", t.Path, err)
+		}
+	}
+	return o, nil
+}
+
 func (l *accessLogs) close() { link.CloseAll(l.files) }
 
 func (l *accessLogs) names() []link.LogFile {
-	out := make([]link.LogFile, len(l.paths))
-	for i, p := range l.paths {
-		out[i] = link.LogFile{Path: p}
+	out := make([]link.LogFile, len(l.targets))
+	for i, t := range l.targets {
+		out[i] = link.LogFile{Path: t.Path}
 	}
 	return out
 }
 
-// logPaths are the access logs of a configuration, each once.
-func logPaths(c *config.Config) []string {
+// logTargets are the access logs of a configuration that are opened here, each once.
+func logTargets(c *config.Config) []accesslog.Target {
 	p := c.ProxyConfig()
-	return p.LogPaths()
+	return slices.DeleteFunc(p.LogTargets(), func(t accesslog.Target) bool {
+		return accesslog.KindOf(t.Path) != accesslog.KindFile
+	})
 }

@@ -47,7 +47,7 @@ func (k *Keeper) reloadLocked() (changed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	logs, err := openLogs(logPaths(next))
+	logs, err := openLogs(logTargets(next))
 	if err != nil {
 		sockets.rollback()
 		return false, err

@@ -125,7 +125,7 @@ func (k *Keeper) listen() error {
 		return err
 	}
 	prepared.commit()
-	k.logs, err = openLogs(logPaths(k.config))
+	k.logs, err = openLogs(logTargets(k.config))
 	return err
 }
 

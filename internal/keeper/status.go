@@ -181,8 +181,8 @@ func (k *Keeper) summary() {
 	if l := k.config.Metrics.Listen; l.On() {
 		fmt.Fprintf(w, "  %-28s %s\n", address(l.Listen), "metrics")
 	}
-	for _, path := range k.logs.paths {
-		fmt.Fprintf(w, "  %-28s %s\n", "access log", path)
+	for _, log := range k.logs.targets {
+		fmt.Fprintf(w, "  %-28s %s\n", "access log", log.Path)
 	}
 	for _, s := range k.manager.Status() {
 		if logs := strings.TrimSpace(s.Stdout + " " + s.Stderr); logs != "" {

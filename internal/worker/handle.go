@@ -57,8 +57,12 @@ func (w *Worker) configure(m link.Message, files []*os.File) (link.Ready, error)
 		link.CloseAll(f.Logs)
 		return link.Ready{}, err
 	}
-	next := w.logs.prepare(paths(c.Logs), f.Logs)
-	if err := w.proxy.Configure(cfg, listeners, next); err != nil {
+	next, err := w.logs.prepare(cfg.LogTargets(), paths(c.Logs), f.Logs)
+	if err != nil {
+		point.rollback()
+		return link.Ready{}, err
+	}
+	if err := w.proxy.Configure(cfg, listeners, next.byPath()); err != nil {
 		point.rollback()
 		return link.Ready{}, errors.Join(err, w.logs.rollback(next))
 	}

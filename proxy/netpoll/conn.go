@@ -114,3 +114,13 @@ func (c *Conn) LocalAddr() net.Addr {
 	}
 	return &net.UnixAddr{Net: "unix"}
 }
+
+// TCPInfo is what the system knows of the connection; an error on a unix socket.
+func (c *Conn) TCPInfo() (*unix.TCPInfo, error) {
+	if !c.isTCP() || !c.acquire() {
+		return nil, unix.EOPNOTSUPP
+	}
+	defer c.release()
+	info, err := unix.GetsockoptTCPInfo(c.fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	return info, os.NewSyscallError("getsockopt", err)
+}
