@@ -55,10 +55,10 @@ func parseFolderPath(text string) (folderPath, error) {
 type folder struct {
 	folderPath
 	*records
-	root  *os.Root
-	open  map[string]*openFile
-	made  int
-	uses  uint64
+	root *os.Root
+	open map[string]*openFile
+	made int
+	uses uint64
 }
 
 type openFile struct {

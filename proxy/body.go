@@ -206,9 +206,14 @@ func (b *body) write(data []byte) error {
 	return nil
 }
 
-// noteBody makes what was read for an app, and is in memory, $request_body.
+// noteBody makes what was read for an app $request_body, if nginx would have it in
+// memory too: a known length may be a quarter more than client_body_buffer_size.
 func (x *exchange) noteBody() {
-	if b := &x.body; b.file == nil && !b.unused && b.size > 0 {
+	b, limit := &x.body, int64(x.place.bodyBuffer)
+	if b.framing.kind == http1.Length {
+		limit += limit/4 - 1
+	}
+	if b.file == nil && !b.unused && b.size > 0 && b.size <= limit {
 		x.Body = b.mem
 	}
 }

@@ -69,7 +69,7 @@ func defaultLimits(keepalive int) Limits {
 // settings are the directives of one place after inheritance.
 type settings struct {
 	logs           []*logTarget // none: "off"
-	maxBody        int64 // 0: no limit
+	maxBody        int64        // 0: no limit
 	bodyBuffer     int
 	bodyTimeout    time.Duration
 	sendTimeout    time.Duration

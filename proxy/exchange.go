@@ -224,7 +224,7 @@ func (x *exchange) finish(err error) {
 	x.noteRefusal(err)
 	x.dropGzip()
 	x.record()
-	x.body.drop() // $request_body lies in it
+	x.body.drop()  // $request_body lies in it
 	x.dropBuffer() // $upstream_http_NAME lies in it
 }
 

@@ -3,7 +3,6 @@ package proxy
 import (
 	"errors"
 	"io/fs"
-	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -221,16 +220,13 @@ func appendETag(dst []byte, modified time.Time, size int64) []byte {
 	return append(dst, '"')
 }
 
-// documentRoot is $document_root and how many bytes of the path an alias stands for;
-// behind an alias of a regular expression nothing of it goes on.
+// documentRoot is $document_root and how many bytes of the path an alias stands for.
 func (l *location) documentRoot() (root string, skip int) {
 	switch {
 	case l.alias == nil && l.site.root == nil:
 		return "", 0
 	case l.alias == nil:
 		return strings.TrimSuffix(l.site.root.path, "/"), 0
-	case l.regexp != nil:
-		return l.alias.path, math.MaxInt
 	}
 	return l.alias.path, len(l.prefix)
 }

@@ -61,7 +61,11 @@ type Keeper struct {
 	config   *config.Config
 	sockets  *listenerSet
 	logs     *accessLogs
-	serial   int
+	// rotations say when logs are rotated next, by path.
+	rotations map[string]rotation
+	serial    int
+
+	packing sync.Mutex // held while old logs are packed
 
 	ledger *ledger // what events have told, for metrics
 	gauge  gauge
@@ -76,7 +80,7 @@ type Keeper struct {
 // Run is the life of the keeper: it returns when the daemon was told to stop, or
 // could not start.
 func Run(c *config.Config, o Options) error {
-	k := &Keeper{opts: o, config: c, shown: c, started: time.Now(), ledger: newLedger(), poke: make(chan struct{}, 1)}
+	k := &Keeper{opts: o, config: c, shown: c, started: time.Now(), ledger: newLedger(), rotations: map[string]rotation{}, poke: make(chan struct{}, 1)}
 	k.ctx, k.cancel = context.WithCancel(context.Background())
 	// A reader that went away is an error of that write, not the keeper's end.
 	signal.Ignore(syscall.SIGPIPE)

@@ -57,6 +57,7 @@ func (k *Keeper) start(told context.Context) error {
 		return err
 	}
 	k.background.Go(func() { k.notify.watchdog(k.ctx, k.healthy) })
+	k.background.Go(k.tendLogs)
 	k.notify.ready()
 	k.live = true
 	return nil
