@@ -1,6 +1,9 @@
 package accesslog
 
-import "time"
+import (
+	"crypto/tls"
+	"time"
+)
 
 // Header looks up message fields. The proxy's head types implement it, so that
 // this package needs to know nothing about HTTP on the wire.
@@ -26,6 +29,9 @@ type Conn struct {
 	Scheme     string // $scheme: "http" or "https"
 	Start      time.Time
 	Socket     Socket // $tcpinfo_*; nil: there are none
+
+	TLS       *tls.ConnectionState // nil: no TLS
+	TLSVerify string               // what became of the client's certificate (nginx: $ssl_client_verify); "" without TLS
 }
 
 // Socket is asked what the system knows of a TCP connection; false when it is none.

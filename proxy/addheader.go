@@ -79,6 +79,9 @@ func (x *exchange) add(file *fileAnswer) {
 	a.reset()
 	a.tagged = file != nil
 	safe := isSafeStatus(x.Status)
+	if x.server.hsts != nil && x.ForwardedProto == "https" { // RFC 6797 7.2: never over plain HTTP
+		a.lines = append(a.lines, x.server.hsts...)
+	}
 	if rules.expires.kind != expiresOff && safe {
 		a.expires = true
 		a.lines = rules.expires.append(a.lines, x.conn.proxy.now(), file.modifiedTime())

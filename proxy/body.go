@@ -102,7 +102,7 @@ func (x *exchange) expect100() error {
 		return nil
 	}
 	x.conn.nc.SetWriteDeadline(x.until(x.place.sendTimeout))
-	n, err := x.conn.nc.Write(interim100)
+	n, err := x.conn.writev(append(x.iov[:0], interim100))
 	x.BytesSent += int64(n)
 	if err != nil {
 		return errClientCut
@@ -137,7 +137,7 @@ func (x *exchange) readMoreBody() error {
 		x.start, x.end = x.head, x.head
 	}
 	x.conn.nc.SetReadDeadline(x.until(x.place.bodyTimeout))
-	n, err := x.conn.nc.Read(x.in[x.end:])
+	n, err := x.conn.read(x.in[x.end:])
 	x.end += n
 	switch {
 	case n > 0:

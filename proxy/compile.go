@@ -28,6 +28,7 @@ type site struct {
 	fallback *server // the default server
 	explicit bool    // by default_server; otherwise the first
 	proxied  bool    // by proxy_protocol of any of them, as in nginx
+	secure   bool    // by ssl of any of them
 }
 
 // server is one compiled [[server]].
@@ -42,6 +43,10 @@ type server struct {
 	headerTimeout     time.Duration
 	keepaliveTimeout  time.Duration
 	keepaliveRequests int
+	hsts              []byte // the field line; nil: none
+	toHTTPS           bool   // plain HTTP is redirected
+	httpsPort         string // ":8443" where TLS is not spoken on 443
+	secure            Secure // Config is nil in the keeper, and for a server without TLS
 	settings
 }
 
@@ -68,12 +73,15 @@ func compile(cfg *Config, problems *value.Problems) *snapshot {
 	base := defaultSettings()
 	base.logs = c.accessLogs("access_log", accesslog.Settings{cfg.AccessLog})
 	for i := range cfg.Servers {
-		c.compileServer(value.Index("server", i), &cfg.Servers[i], base)
+		s := c.compileServer(value.Index("server", i), &cfg.Servers[i], base)
+		if i < len(cfg.Secure) {
+			s.secure = cfg.Secure[i]
+		}
 	}
 	return c.out
 }
 
-func (c *compiler) compileServer(key string, cfg *Server, base settings) {
+func (c *compiler) compileServer(key string, cfg *Server, base settings) *server {
 	s := &server{
 		headerTimeout:     defaultClientHeaderTimeout,
 		keepaliveTimeout:  defaultKeepaliveTimeout,
@@ -95,6 +103,8 @@ func (c *compiler) compileServer(key string, cfg *Server, base settings) {
 	c.out.all = append(c.out.all, s)
 	c.compilePlaces(key, cfg, s)
 	c.enterListens(key, cfg, s)
+	c.compileHTTPS(key, cfg, s)
+	return s
 }
 
 // settings resolves what a server or location sets over what it inherits.
@@ -135,6 +145,7 @@ func (c *compiler) enterListens(key string, cfg *Server, s *server) {
 			c.out.sites[l.Key()], c.out.listen[l.Key()] = at, l
 		}
 		at.proxied = at.proxied || l.ProxyProtocol
+		at.secure = at.secure || l.SSL
 		if l.DefaultServer {
 			if at.explicit {
 				c.problems.Addf(value.Join(key, "listen"), "%q: another server is the default_server of this address", l.Text)

@@ -14,17 +14,23 @@ type Config struct {
 	Formats   map[string]accesslog.FormatSetting
 	AccessLog accesslog.Setting // of a server that names none
 	TempDir   string            // for request bodies; the proxy's own
+
+	// Secure is what each of Servers speaks TLS with. It is made in the proxy's process.
+	Secure []Secure `json:"-"`
 }
 
 // Server is one [[server]] (nginx: server). With App set, every request goes to
 // that app; otherwise Location or Return says what happens.
 type Server struct {
-	Listen     value.Listens `toml:"listen"`      // "80", "127.0.0.1:8080", "[::]:80", ":80" (IPv4 and IPv6), "unix:/path"; then default_server, backlog=N, proxy_protocol
+	Listen     value.Listens `toml:"listen"`      // "80", "127.0.0.1:8080", "[::]:80", ":80" (IPv4 and IPv6), "unix:/path"; then default_server, ssl, backlog=N, proxy_protocol
 	ServerName value.Strings `toml:"server_name"` // exact, "*.example.com", "www.example.*", ".example.com", "~regex"; "" or "_" as nginx
 	App        string        `toml:"app"`         // short for a location "/" with proxy_pass = "http://APP"
 	Return     string        `toml:"return"`      // "code [text]", "code URL" or "URL", for every request
 	TryFiles   string        `toml:"try_files"`   // for what no location takes
 	Location   []Location    `toml:"location"`
+
+	HSTS          string `toml:"hsts"`           // Strict-Transport-Security of answers over TLS: a time, then includeSubDomains and preload, as in "365d includeSubDomains"; off (ours)
+	HTTPSRedirect *bool  `toml:"https_redirect"` // send clients that speak plain HTTP to https://, with 301, or 308 where a body may follow; true with tls = "auto", else false (ours)
 
 	ClientHeaderTimeout *value.Duration `toml:"client_header_timeout"` // first byte of a request to the end of its head; 60 s
 	KeepaliveTimeout    *value.Duration `toml:"keepalive_timeout"`     // an idle connection; 75 s; 0 turns keep-alive off

@@ -28,6 +28,10 @@ type conn struct {
 	requests int
 	resume   netpoll.Handler // run again; made once
 
+	secure    *secure // nil: no TLS, or not yet
+	shaken    bool    // the handshake is over
+	misplaced []byte  // HTTP that came where TLS is spoken; nil: none
+
 	// What a client that leaves must stop. Its owner sets these before it looks at
 	// gone, and hungUp sets gone before it looks at them: one of the two sees the other.
 	onHangup func()
@@ -68,6 +72,9 @@ func (c *conn) identify() {
 		Start:      l.proxy.now(),
 		Socket:     c,
 	}
+	if c.shaken = !l.speaksTLS.Load(); !c.shaken {
+		c.info.Scheme = "https"
+	}
 	if remote := c.nc.RemoteAddrPort(); remote.IsValid() {
 		c.peer = remote.Addr().Unmap()
 		c.info.RemoteAddr = c.peer.String()
@@ -95,8 +102,13 @@ func (c *conn) run(x *exchange) {
 	if c.mute && !c.ready(x) {
 		return
 	}
+	if !c.shaken {
+		if x = c.shake(x); x == nil {
+			return
+		}
+	}
 	for c.exchange(x) {
-		if x.start == x.end {
+		if x.start == x.end && !c.refill(x) {
 			timeout := x.server.keepaliveTimeout
 			x.release()
 			c.park(timeout)
@@ -120,6 +132,7 @@ func (c *conn) park(timeout time.Duration) {
 func (c *conn) exchange(x *exchange) (more bool) {
 	defer c.recovered(x, &more)
 	x.begin()
+	x.Pipelined = x.Pipelined && c.requests > 0
 	err := x.readHead()
 	if err == errNoRequest {
 		return false
@@ -150,6 +163,9 @@ func (c *conn) recovered(x *exchange, more *bool) {
 
 // close ends the connection.
 func (c *conn) close() {
+	if c.secure != nil {
+		c.secure.bye()
+	}
 	c.nc.Close()
 	c.proxy.conns.remove(c)
 }
@@ -158,7 +174,7 @@ func (c *conn) close() {
 // close with unread bytes would be a reset, which can destroy the answer on its
 // way (RFC 9112 9.6; nginx: lingering_close).
 func (c *conn) linger(x *exchange) {
-	if c.nc.CloseWrite() != nil {
+	if c.closeWrite() != nil {
 		return
 	}
 	end := time.Now().Add(lingerTime)
@@ -168,7 +184,7 @@ func (c *conn) linger(x *exchange) {
 			next = end
 		}
 		c.nc.SetReadDeadline(next)
-		if _, err := c.nc.Read(x.in); err != nil {
+		if _, err := c.read(x.in); err != nil {
 			return
 		}
 	}

@@ -109,7 +109,7 @@ func (x *exchange) findErrorPage(err error) error {
 		return err
 	}
 	d.errorPage = true
-	p := findPage(rules.errorPages, r.status)
+	p := findPage(rules.errorPages, r.pageCode())
 	if p == nil {
 		return err
 	}

@@ -38,6 +38,8 @@ type exchange struct {
 	unread    bool // the client may still be sending: close so that it sees the answer
 	sent      bool // the head of the answer went out, whole or in part
 
+	proof string // the answer to an ACME authority's challenge; "": it is no such request
+
 	upgrade  bool // a WebSocket is asked for
 	upgraded bool // and granted
 
@@ -90,6 +92,7 @@ func (x *exchange) begin() {
 	x.keepAlive, x.unread, x.sent = false, false, false
 	x.chunked, x.untilClose = false, false
 	x.upgrade, x.upgraded = false, false
+	x.proof = ""
 	x.detour.reset()
 	x.out = x.out[:0]
 	x.try.reset()
@@ -138,7 +141,7 @@ func (x *exchange) startClock() {
 }
 
 func (x *exchange) readMore() error {
-	n, err := x.conn.nc.Read(x.in[x.end:])
+	n, err := x.conn.read(x.in[x.end:])
 	if n > 0 && x.end == 0 {
 		x.end = n
 		x.startClock()

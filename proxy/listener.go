@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"strconv"
 	"sync"
@@ -13,17 +14,19 @@ import (
 
 // listener is one listening socket. It outlives snapshots.
 type listener struct {
-	proxy    *Proxy
-	key      string
-	addr     string // $server_addr, unless wildcard
-	port     string // $server_port
-	wildcard bool   // the address is known only by the connection
-	hostName []byte // $host of a request that names none
-	ready    chan struct{}
-	retired  atomic.Bool // accepts no more; connections end with the request under way
-	last     atomic.Pointer[server]
-	proxied  atomic.Bool // each connection begins with a PROXY protocol header
-	accepts  *netpoll.Listener
+	proxy     *Proxy
+	key       string
+	addr      string // $server_addr, unless wildcard
+	port      string // $server_port
+	wildcard  bool   // the address is known only by the connection
+	hostName  []byte // $host of a request that names none
+	ready     chan struct{}
+	retired   atomic.Bool // accepts no more; connections end with the request under way
+	last      atomic.Pointer[server]
+	proxied   atomic.Bool // each connection begins with a PROXY protocol header
+	speaksTLS atomic.Bool // each connection begins with a handshake
+	secure    *tls.Config // finds the server that a client asks for
+	accepts   *netpoll.Listener
 }
 
 // listen starts what the snapshot needs and does not run yet. The new listeners
@@ -52,6 +55,7 @@ func (p *Proxy) startListener(key string, spec value.Listen, fds map[string]int)
 	}
 	l := &listener{proxy: p, key: key, ready: make(chan struct{})}
 	l.hostName = listenerHost(spec.Addr)
+	l.secure = &tls.Config{GetConfigForClient: l.chooseConfig, MinVersion: tls.VersionTLS12}
 	if spec.Addr.IsValid() {
 		l.addr, l.port = spec.Addr.Addr().String(), strconv.Itoa(int(spec.Addr.Port()))
 		l.wildcard = spec.Addr.Addr().IsUnspecified()

@@ -22,6 +22,8 @@ type Options struct {
 	AppDirFD  int              // the folder of app sockets, open; 0: AppState.Socket is a path
 	TempDirFD int              // the folder of temporary files, open; 0: Config.TempDir
 	Now       func() time.Time // the log's clock; nil: time.Now
+
+	Challenges Challenges // of ACME authorities
 }
 
 // Proxy serves HTTP/1.1 on listeners that it is given and passes requests to apps
@@ -32,6 +34,8 @@ type Proxy struct {
 	ownPoller bool
 	appDirFD  int
 	now       func() time.Time
+
+	challenges Challenges
 
 	snap       atomic.Pointer[snapshot]
 	date       dateClock
@@ -56,7 +60,7 @@ type Proxy struct {
 // New returns a proxy that serves nothing until Configure.
 func New(o Options) (*Proxy, error) {
 	p := &Proxy{
-		logger: o.Logger, poller: o.Poller, appDirFD: o.AppDirFD, now: o.Now,
+		logger: o.Logger, poller: o.Poller, appDirFD: o.AppDirFD, now: o.Now, challenges: o.Challenges,
 		spool:     &spool{dirFD: o.TempDirFD},
 		listeners: map[string]*listener{},
 		upstreams: map[string]*upstream{},
@@ -111,6 +115,7 @@ func (p *Proxy) Configure(cfg Config, listeners map[string]int, logs map[string]
 func (p *Proxy) prepare(cfg *Config, logs map[string]*accesslog.Log) (*snapshot, error) {
 	var problems value.Problems
 	next := compile(cfg, &problems)
+	next.checkSecure(&problems)
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("%s: %s (%d problems)", problems[0].Key, problems[0].Text, len(problems))
 	}
@@ -140,6 +145,7 @@ func (p *Proxy) commit(next *snapshot, started []*listener) {
 		if at := next.sites[key]; at != nil {
 			l.last.Store(at.fallback)
 			l.proxied.Store(at.proxied)
+			l.speaksTLS.Store(at.secure)
 		}
 	}
 	p.snap.Store(next)

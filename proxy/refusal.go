@@ -10,6 +10,7 @@ import (
 // these as errors; the ones without details are shared.
 type refusal struct {
 	status     int
+	code       int           // what error_page has it under, when that is not its status; else 0
 	text       string        // second heading of the page, and its title
 	location   []byte        // Location of a redirect
 	retryAfter time.Duration // Retry-After, in whole seconds rounded up; 0 sends none
@@ -50,6 +51,14 @@ var (
 // badGateway and gatewayTimeout say that the app failed: 502 and 504.
 func badGateway(cause error) *refusal     { return &refusal{status: 502, cause: cause} }
 func gatewayTimeout(cause error) *refusal { return &refusal{status: 504, cause: cause} }
+
+// pageCode is what error_page has the refusal under.
+func (r *refusal) pageCode() int {
+	if r.code != 0 {
+		return r.code
+	}
+	return r.status
+}
 
 // closes reports whether nginx ends the connection after this status: the client
 // and we may not agree on where the next request begins, or it should not send one.

@@ -135,7 +135,7 @@ var (
 // write sends bytes of the answer, at most send_timeout between two writes.
 func (x *exchange) write(bufs [][]byte) error {
 	x.conn.nc.SetWriteDeadline(x.until(x.rules().sendTimeout))
-	n, err := x.conn.nc.Writev(bufs)
+	n, err := x.conn.writev(bufs)
 	x.BytesSent += n
 	if !x.sent && n > 0 {
 		x.sent = true

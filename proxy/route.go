@@ -17,6 +17,15 @@ func (x *exchange) route() error {
 	x.Host = x.hostName()
 	x.keepAlive = x.mayLiveOn()
 	x.place = x.server.whole
+	if err := x.checkSecure(); err != nil {
+		return err
+	}
+	if x.challenged() {
+		return nil
+	}
+	if x.server.toHTTPS && x.ForwardedProto != "https" {
+		return x.redirectToHTTPS()
+	}
 	if x.server.answer != nil {
 		return nil
 	}

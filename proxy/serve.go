@@ -18,6 +18,9 @@ func (x *exchange) serve() error {
 // handle answers at one place: the steps, in their order. A step that fails
 // returns why as an error, and finish answers the client by it.
 func (x *exchange) handle() error {
+	if x.proof != "" {
+		return x.sendPage(200, "application/octet-stream", []byte(x.proof))
+	}
 	if x.place.answer != nil {
 		return x.giveReturn(x.place.answer)
 	}

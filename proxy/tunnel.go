@@ -81,7 +81,7 @@ func (x *exchange) passDown(client, app *netpoll.Conn) error {
 		switch {
 		case err == io.EOF:
 			client.SetReadDeadline(x.until(lingerTimeout))
-			_ = client.CloseWrite() // one that is broken says so to passUp
+			_ = x.conn.closeWrite() // one that is broken says so to passUp
 			return nil
 		case err != nil:
 			client.Interrupt()
@@ -114,7 +114,7 @@ func (x *exchange) passUp(client, app *netpoll.Conn) error {
 
 // readUp reads what the client sends next; no bytes are its end.
 func (x *exchange) readUp(client, app *netpoll.Conn, buf []byte) (start, end int, err error) {
-	n, err := client.Read(buf)
+	n, err := x.conn.read(buf)
 	switch {
 	case n > 0:
 		app.SetReadDeadline(x.until(x.place.proxyRead))

@@ -16,10 +16,10 @@ var mayImport = map[string]string{
 	"cmd/paddock":      "internal/keeper internal/worker internal/control internal/config internal/dev supervisor",
 	"internal/keeper":  "internal/metrics internal/config internal/control internal/link internal/logfile internal/value supervisor proxy accesslog",
 	"internal/dev":     "internal/keeper internal/config supervisor",
-	"internal/worker":  "internal/metrics internal/link internal/logfile internal/value proxy proxy/netpoll accesslog",
+	"internal/worker":  "internal/metrics internal/link internal/logfile internal/value proxy proxy/netpoll tls accesslog",
 	"internal/control": "internal/value",
 	"internal/metrics": "internal/value proxy accesslog",
-	"internal/config":  "internal/metrics internal/value proxy supervisor accesslog",
+	"internal/config":  "internal/metrics internal/value proxy supervisor tls accesslog",
 	"internal/link":    "",
 	"internal/value":   "",
 	"internal/logfile": "",
@@ -30,6 +30,7 @@ var mayImport = map[string]string{
 	"proxy/netpoll":    "",
 	"accesslog":        "internal/value internal/logfile",
 	"supervisor":       "internal/value internal/logfile",
+	"tls":              "internal/value",
 	"systemd":          "",
 }
 

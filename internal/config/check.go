@@ -34,6 +34,7 @@ func (c *Config) check(h *host, problems *value.Problems) {
 	}
 	for i, server := range c.Servers {
 		at := value.Index("server", i)
+		server.Secured.Validate(at, server.ServerName, server.Listen, problems)
 		checkAccessLog(h, c.Paddock.LogDir, at, server.AccessLog, problems)
 		for j, location := range server.Location {
 			checkAccessLog(h, c.Paddock.LogDir, value.Index(value.Join(at, "location"), j), location.AccessLog, problems)
@@ -46,6 +47,7 @@ func (c *Config) check(h *host, problems *value.Problems) {
 		listens = append(listens, s.Listen...)
 	}
 	c.Metrics.Validate("metrics", listens, problems)
+	c.TLS.Validate("tls", problems)
 }
 
 func (p *Paddock) check(h *host, problems *value.Problems) {

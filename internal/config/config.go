@@ -9,6 +9,7 @@ import (
 	"paddock/internal/value"
 	"paddock/proxy"
 	"paddock/supervisor"
+	"paddock/tls"
 )
 
 // Config is a configuration that was read and checked. Every path in it is
@@ -25,8 +26,11 @@ type Config struct {
 	Programs  map[string]supervisor.Program      `toml:"program"`
 	Upstreams map[string]proxy.Upstream          `toml:"upstream"`
 	Formats   map[string]accesslog.FormatSetting `toml:"log_format"` // each NAME is a format in nginx's syntax, or { escape = "default", "json" or "none", format = "…" }; "combined" is built in
-	Servers   []proxy.Server                     `toml:"server"`     // in the order of the files
+	Servers   []Server                           `toml:"server"`     // in the order of the files
 	Metrics   metrics.Config                     `toml:"metrics"`
+	TLS       tls.Config                         `toml:"tls"`
+
+	files []tls.Files // of Servers: what their certificate files hold
 
 	warnings []Problem
 }
@@ -42,6 +46,18 @@ type (
 type App struct {
 	Supervised
 	Proxied
+}
+
+// Served and Secured name the halves of a [Server].
+type (
+	Served  = proxy.Server
+	Secured = tls.Site
+)
+
+// Server is one [[server]]. Every key belongs to one of the halves.
+type Server struct {
+	Served
+	Secured
 }
 
 // Paddock is [paddock]: where things live, and who the proxy is. An empty value
@@ -68,11 +84,12 @@ const (
 	DefaultLogFormat = "console"
 )
 
-// The names of the default access log in log_dir and of the folder in state_dir
-// where the proxy keeps request bodies.
+// The names of the default access log in log_dir and of the folders in state_dir
+// where the proxy keeps request bodies and certificates.
 const (
-	accessLogName = "access.log"
-	tempDirName   = "tmp"
+	accessLogName      = "access.log"
+	tempDirName        = "tmp"
+	certificateDirName = "certificates"
 )
 
 // ProxyConfig returns what the proxy serves by.
@@ -81,8 +98,12 @@ func (c *Config) ProxyConfig() proxy.Config {
 	for name, app := range c.Apps {
 		apps[name] = app.Proxied
 	}
+	servers := make([]proxy.Server, len(c.Servers))
+	for i, s := range c.Servers {
+		servers[i] = s.Served
+	}
 	return proxy.Config{
-		Servers:   c.Servers,
+		Servers:   servers,
 		Upstreams: c.Upstreams,
 		Apps:      apps,
 		Formats:   c.Formats,
@@ -92,6 +113,19 @@ func (c *Config) ProxyConfig() proxy.Config {
 		},
 		TempDir: filepath.Join(c.Paddock.StateDir, tempDirName),
 	}
+}
+
+// TLSSetup returns what certificates are served by: the keys of [tls] and of the
+// servers, and what their files hold.
+func (c *Config) TLSSetup() tls.Setup {
+	s := tls.Setup{Config: c.TLS, Dir: filepath.Join(c.Paddock.StateDir, certificateDirName), Sites: make([]tls.SiteSetup, len(c.Servers))}
+	for i, server := range c.Servers {
+		s.Sites[i] = tls.SiteSetup{Site: server.Secured, Names: server.ServerName}
+		if i < len(c.files) {
+			s.Sites[i].Files = c.files[i]
+		}
+	}
+	return s
 }
 
 // Warnings returns what is doubtful but not refused: an app without a user of its

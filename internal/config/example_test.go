@@ -138,7 +138,7 @@ var outOfRange = map[string][]string{
 	"workers": {`-1`, `1001`}, "health": {`"health"`, `""`}, "health_timeout": {`"-1s"`, `"soon"`},
 	"max_conns": {`-1`}, "queue_size": {`-1`}, "queue_timeout": {`"-1s"`}, "keepalive": {`-1`},
 	"server": {`"no port"`}, "json": {`{ escape = "xml", format = "" }`}, "short": {`"$no_such_variable"`},
-	"listen": {`"0"`, `"80 ssl"`, `["80", "x"]`}, "server_name": {`"~("`}, "app": {`"nobody"`},
+	"listen": {`"0"`, `"80 tls"`, `["80", "x"]`}, "server_name": {`"~("`}, "app": {`"nobody"`},
 	"access_log": {`""`, `{ format = "gone" }`}, "client_max_body_size": {`"1MB"`, `-1`}, "client_body_buffer_size": {`"1x"`, `0`},
 	"client_header_timeout": {`"-1"`, `0`}, "client_body_timeout": {`0`}, "send_timeout": {`0`}, "keepalive_timeout": {`"-1"`},
 	"keepalive_requests": {`0`}, "proxy_connect_timeout": {`0`}, "proxy_send_timeout": {`0`}, "proxy_read_timeout": {`0`},
@@ -148,12 +148,16 @@ var outOfRange = map[string][]string{
 	"default_type": {`"html"`}, "expires": {`"soon"`, `"@25h"`, `"1ms"`}, "add_header": {`{ "a b" = "x" }`, `{ a = "$gone" }`, `{ Connection = "x" }`},
 	"error_page": {`"404"`, `"200 /x"`, `"404 @gone"`, `"404 =1000 /x"`}, "proxy_set_header": {`{ "a b" = "x" }`, `{ Connection = "" }`, `{ a = "$gone" }`},
 	"proxy_hide_header": {`"a b"`}, "gzip_types": {`"html"`}, "gzip_min_length": {`"1x"`, `-1`}, "gzip_comp_level": {`0`, `10`},
+	"tls": {`"on"`}, "email": {`"nobody"`}, "hsts": {`"soon"`, `"1d always"`}, "ssl_certificate": {`"/nowhere/gone.pem"`}, "ssl_certificate_key": {`"/nowhere/lost.pem"`},
+	"ssl_protocols": {`"TLSv1.1"`, `["TLSv1.2", "SSLv3"]`}, "ssl_ciphers": {`"AES128-SHA"`, `"!aNULL"`}, "ssl_client_certificate": {`"/nowhere"`},
+	"ssl_verify_client": {`"yes"`, `"on"`}, "ssl_session_timeout": {`0`, `"x"`},
 	"gzip_proxied": {`"some"`}, "gzip_http_version": {`"2"`},
 }
 
 var anyOfItsType = []string{
 	"run_dir", "state_dir", "log_dir", // made at the start
 	"priority", "autostart", "stopasgroup", "redirect_stderr", "real_ip_recursive",
+	"https_redirect", "ssl_session_tickets", "ssl_reject_handshake",
 	"allow_hidden_files", "absolute_redirect", "proxy_intercept_errors", "gzip", "gzip_vary", "internal",
 }
 

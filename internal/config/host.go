@@ -2,6 +2,8 @@ package config
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/user"
@@ -16,10 +18,24 @@ type host struct {
 	byID   func(uid string) (*user.User, error)
 	group  func(name string) (*user.Group, error)
 	stat   func(path string) (fs.FileInfo, error)
+	read   func(path string, limit int64) ([]byte, error) // of a file that must not be larger
 }
 
 func thisHost() *host {
-	return &host{uid: os.Geteuid(), getenv: os.Getenv, lookup: user.Lookup, byID: user.LookupId, group: lookupGroup, stat: os.Stat}
+	return &host{uid: os.Geteuid(), getenv: os.Getenv, lookup: user.Lookup, byID: user.LookupId, group: lookupGroup, stat: os.Stat, read: readBounded}
+}
+
+func readBounded(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("%s has more than %d bytes", path, limit)
+	}
+	return data, err
 }
 
 func (h *host) root() bool { return h.uid == 0 }

@@ -105,12 +105,12 @@ func (l *loader) fingerprint(path, text string) {
 
 // add decodes the sections of one file and merges them into the configuration.
 func (l *loader) add(f *file, tables map[string]any) {
-	part := Config{Paddock: l.config.Paddock, Log: l.config.Log, Metrics: l.config.Metrics}
+	part := Config{Paddock: l.config.Paddock, Log: l.config.Log, Metrics: l.config.Metrics, TLS: l.config.TLS}
 	var d decoder
 	d.table("", tables, reflect.ValueOf(&part).Elem())
 	l.addOnce(f, tables, &d.problems)
 	part.resolve(filepath.Dir(f.path))
-	l.config.Paddock, l.config.Log, l.config.Metrics = part.Paddock, part.Log, part.Metrics
+	l.config.Paddock, l.config.Log, l.config.Metrics, l.config.TLS = part.Paddock, part.Log, part.Metrics, part.TLS
 	merge(l, f, "app", &l.config.Apps, part.Apps)
 	merge(l, f, "program", &l.config.Programs, part.Programs)
 	merge(l, f, "upstream", &l.config.Upstreams, part.Upstreams)
@@ -127,9 +127,9 @@ func (l *loader) add(f *file, tables map[string]any) {
 	}
 }
 
-// addOnce refuses a key of [paddock], [log] or [metrics] that an earlier file has set.
+// addOnce refuses a key of [paddock], [log], [metrics] or [tls] that an earlier file has set.
 func (l *loader) addOnce(f *file, tables map[string]any, problems *value.Problems) {
-	for _, section := range []string{"paddock", "log", "metrics"} {
+	for _, section := range []string{"paddock", "log", "metrics", "tls"} {
 		table, _ := tables[section].(map[string]any)
 		for _, key := range sortedKeys(table) {
 			at := value.Join(section, key)
@@ -173,7 +173,9 @@ func (l *loader) check() {
 	if l.broken {
 		return
 	}
+	l.imply()
 	l.config.check(l.host, &problems)
+	l.readCertificates(&problems)
 	decoded := l.problems
 	for _, p := range problems {
 		f, key := l.locate(p.Key)

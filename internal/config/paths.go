@@ -5,8 +5,10 @@ import (
 	"strings"
 
 	"paddock/accesslog"
+	"paddock/internal/value"
 	"paddock/proxy"
 	"paddock/supervisor"
+	"paddock/tls"
 )
 
 // resolve makes the paths of one file's sections absolute. They are relative to
@@ -32,7 +34,8 @@ func (c *Config) resolve(dir string) {
 		}
 	}
 	for i := range c.Servers {
-		resolveServer(&c.Servers[i], dir)
+		resolveServer(&c.Servers[i].Served, dir)
+		resolveSite(&c.Servers[i].Secured, dir)
 	}
 }
 
@@ -57,6 +60,15 @@ func resolveServer(s *proxy.Server, dir string) {
 		absolute(&s.Location[i].Root, dir)
 		absoluteFolder(&s.Location[i].Alias, dir)
 	}
+}
+
+func resolveSite(s *tls.Site, dir string) {
+	for _, files := range []value.Strings{s.Certificate, s.CertificateKey} {
+		for i := range files {
+			absolute(&files[i], dir)
+		}
+	}
+	absolute(&s.ClientCertificate, dir)
 }
 
 func resolveAccessLog(list accesslog.Settings, dir string) {

@@ -41,6 +41,7 @@ var abouts = map[string]string{
 	"[app.NAME]":          "An app: a program that serves HTTP on a socket that Paddock holds. All keys of a program, and those of a proxied upstream.",
 	"[program.NAME]":      "A program that is kept running. Every key has Supervisor's name, meaning and default, but for stopasgroup and killasgroup.",
 	"[upstream.NAME]":     "Servers that Paddock does not spawn (nginx: upstream). Apps and upstreams share one name space.",
+	"[tls]":               "Where the certificates of tls = \"auto\" come from.",
 	"[metrics]":           "Figures for Prometheus; off unless listen is set.",
 	"[[server]]":          "A virtual server (nginx: server).",
 	"[[server.location]]": "What happens to some of a server's paths (nginx: location). Settings not given here are the server's.",
@@ -53,7 +54,7 @@ type topLevel struct {
 
 // TestReferenceIsUpToDate also writes the reference, with -update.
 func TestReferenceIsUpToDate(t *testing.T) {
-	comments := fieldComments(t, ".", "../../supervisor", "../../proxy", "../../accesslog", "../metrics")
+	comments := fieldComments(t, ".", "../../supervisor", "../../proxy", "../../accesslog", "../metrics", "../../tls")
 	var b strings.Builder
 	b.WriteString(referenceHead)
 	for _, s := range sections {

@@ -17,7 +17,7 @@ type folders struct {
 // logDirMode lets everybody see which logs there are; the logs themselves are 0640.
 const logDirMode = 0o755
 
-// makeFolders makes run_dir with app, state_dir with keeper and tmp, and log_dir.
+// makeFolders makes run_dir with app, state_dir with keeper, tmp and certificates, and log_dir.
 func makeFolders(p config.Paddock, proxy identity) (*folders, error) {
 	for _, d := range []struct {
 		path string
@@ -29,6 +29,7 @@ func makeFolders(p config.Paddock, proxy identity) (*folders, error) {
 		{p.StateDir, 0o755, nil},
 		{filepath.Join(p.StateDir, "keeper"), 0o700, nil},
 		{filepath.Join(p.StateDir, "tmp"), 0o700, proxy.chown},
+		{filepath.Join(p.StateDir, "certificates"), 0o700, proxy.chown},
 		{p.LogDir, logDirMode, nil},
 	} {
 		if err := makeFolder(d.path, d.mode, d.own); err != nil {

@@ -46,7 +46,7 @@ type socket struct {
 
 // newSetup seals a configuration.
 func newSetup(serial int, c *config.Config, sockets []socket, logs *accessLogs) (*setup, error) {
-	data, err := json.Marshal(c.ProxyConfig())
+	data, err := payload(c)
 	if err != nil {
 		return nil, fmt.Errorf("configuration for the proxy: %w", err)
 	}
@@ -59,6 +59,19 @@ func newSetup(serial int, c *config.Config, sockets []socket, logs *accessLogs) 
 		out.metrics = c.Metrics.Listen.Key()
 	}
 	return out, nil
+}
+
+// payload is what the proxy reads of a configuration.
+func payload(c *config.Config) ([]byte, error) {
+	served, err := json.Marshal(c.ProxyConfig())
+	if err != nil {
+		return nil, err
+	}
+	secured, err := json.Marshal(c.TLSSetup())
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(link.Payload{Proxy: served, TLS: secured})
 }
 
 func (s *setup) close() { s.config.Close() }

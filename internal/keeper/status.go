@@ -172,7 +172,7 @@ func (k *Keeper) summary() {
 	fmt.Fprintf(w, "paddock %s is serving: keeper pid %d, proxy pid %d\n", k.opts.Version, os.Getpid(), k.proxy.process.Snapshot().PID)
 	for _, s := range k.config.Servers {
 		for _, l := range s.Listen {
-			fmt.Fprintf(w, "  %-28s %s\n", address(l), target(s))
+			fmt.Fprintf(w, "  %-28s %s\n", address(l), target(s.Served))
 		}
 	}
 	for _, s := range k.manager.Status() {

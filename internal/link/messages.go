@@ -43,6 +43,12 @@ type Configure struct {
 	Metrics   string    `json:"metrics,omitempty"`  // the one of Listeners that metrics are served on
 }
 
+// Payload is what the configuration's memfd holds. The link does not look into it.
+type Payload struct {
+	Proxy json.RawMessage `json:"proxy"` // proxy.Config
+	TLS   json.RawMessage `json:"tls"`   // tls.Setup
+}
+
 // LogFile is an access log that the keeper opened.
 type LogFile struct {
 	Path string `json:"path"` // as the configuration names it; also "stdout", "stderr"

@@ -38,8 +38,8 @@ func (l *Listen) UnmarshalTOML(v any) error {
 	if err := out.UnmarshalText([]byte(text)); err != nil {
 		return err
 	}
-	if out.DefaultServer {
-		return fmt.Errorf("default_server is for the addresses of a [[server]]; expected %s", want)
+	if out.SSL || out.DefaultServer {
+		return fmt.Errorf("default_server and ssl are for the addresses of a [[server]]; expected %s", want)
 	}
 	*l = out
 	return nil

@@ -18,7 +18,7 @@ const DefaultBacklog = 511
 //	localhost:80    127.0.0.1                 :80       every IPv4 and IPv6 address (ours)
 //	unix:/path      a unix socket
 //
-// followed by any of default_server, backlog=N, and proxy_protocol: every connection
+// followed by any of default_server, backlog=N, ssl, and proxy_protocol: every connection
 // begins with a PROXY protocol header.
 type Listen struct {
 	Text          string         // as written
@@ -28,6 +28,7 @@ type Listen struct {
 	DefaultServer bool
 	Backlog       int
 	ProxyProtocol bool // every connection begins with a PROXY protocol header
+	SSL           bool // every connection speaks TLS
 }
 
 // Key names the socket: two entries with one key share it.
@@ -85,8 +86,13 @@ func (l *Listen) UnmarshalText(text []byte) error {
 				return fmt.Errorf("%q: proxy_protocol takes no value", w)
 			}
 			out.ProxyProtocol = true
+		case "ssl":
+			if strings.Contains(w, "=") {
+				return fmt.Errorf("%q: ssl takes no value", w)
+			}
+			out.SSL = true
 		default:
-			return fmt.Errorf("unknown parameter %q of a listen address; known are default_server, proxy_protocol and backlog=N", w)
+			return fmt.Errorf("unknown parameter %q of a listen address; known are default_server, ssl, proxy_protocol and backlog=N", w)
 		}
 	}
 	*l = out

@@ -61,7 +61,7 @@ func TestListenKeyIsTheSameForOneSocket(t *testing.T) {
 func TestListenRefusesWhatIsNoAddress(t *testing.T) {
 	for _, text := range []string{
 		"", " ", "0", "65536", "-1", "+80", "http", "127.0.0.1", "127.0.0.1:", "[127.0.0.1]:80", "::1:80", "[::1]", "[::1:80", "::1]:80",
-		"example.com:80", "1.2.3:80", "unix:", "80 ssl", "80 backlog=0", "80 backlog=x", "80 backlog", "80 default_server=1", "80 default_server=", "80 proxy_protocol=on", "80 proxy_protocol=",
+		"example.com:80", "1.2.3:80", "unix:", "80 tls", "80 ssl=on", "80 ssl=", "80 backlog=0", "80 backlog=x", "80 backlog", "80 default_server=1", "80 default_server=", "80 proxy_protocol=on", "80 proxy_protocol=",
 	} {
 		var l Listen
 		if err := l.UnmarshalText([]byte(text)); err == nil {

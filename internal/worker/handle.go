@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	gotls "crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"paddock/internal/link"
 	"paddock/proxy"
+	"paddock/tls"
 )
 
 // Stats is what the proxy answers when the keeper asks how it is.
@@ -43,9 +45,13 @@ func (w *Worker) configure(m link.Message, files []*os.File) (link.Ready, error)
 	// The logs keep their files; everything else is copied by whoever needs it.
 	defer link.CloseAll(f.Listeners)
 	defer link.CloseAll([]*os.File{f.Config, f.AppDir, f.TempDir})
-	cfg, err := readConfig(f.Config)
+	cfg, setup, err := readConfig(f.Config)
 	if err == nil && w.proxy == nil {
 		err = w.create(f)
+	}
+	var plan *tls.Plan
+	if err == nil {
+		plan, err = w.secure(&cfg, setup)
 	}
 	listeners, socketErr := sockets(c.Listeners, f.Listeners)
 	if err = errors.Join(err, socketErr); err != nil {
@@ -66,6 +72,7 @@ func (w *Worker) configure(m link.Message, files []*os.File) (link.Ready, error)
 		point.rollback()
 		return link.Ready{}, errors.Join(err, w.logs.rollback(next))
 	}
+	w.tls.Commit(plan)
 	w.commitMetrics(point)
 	if err := w.logs.commit(next); err != nil { // too late to refuse: the configuration serves
 		w.log.Error("access lines were lost with a log that is no longer configured", zap.Error(err))
@@ -86,20 +93,44 @@ func (w *Worker) create(f link.ConfigureFiles) error {
 	if err != nil {
 		return err
 	}
+	w.tls = tls.New(tls.Options{Logger: w.log.Named("tls")})
 	w.proxy, err = proxy.New(proxy.Options{Logger: w.log, Poller: w.poller, AppDirFD: app, TempDirFD: temp})
 	return err
 }
 
-func readConfig(f *os.File) (proxy.Config, error) {
-	var cfg proxy.Config
+func readConfig(f *os.File) (cfg proxy.Config, setup tls.Setup, err error) {
 	data, err := link.ReadMemfd(f, configLimit)
 	if err != nil {
-		return cfg, err
+		return cfg, setup, err
 	}
-	if err := json.Unmarshal(data, &cfg); err != nil {
-		return cfg, fmt.Errorf("configuration from the keeper: %w", err)
+	var p link.Payload
+	err = json.Unmarshal(data, &p)
+	if err == nil {
+		err = errors.Join(json.Unmarshal(p.Proxy, &cfg), json.Unmarshal(p.TLS, &setup))
 	}
-	return cfg, nil
+	if err != nil {
+		return cfg, setup, fmt.Errorf("configuration from the keeper: %w", err)
+	}
+	return cfg, setup, nil
+}
+
+// secure prepares certificates and hands the proxy what each server speaks TLS with.
+func (w *Worker) secure(cfg *proxy.Config, setup tls.Setup) (*tls.Plan, error) {
+	plan, err := w.tls.Prepare(setup)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Secure = make([]proxy.Secure, len(plan.Servers))
+	for i, s := range plan.Servers {
+		if s == nil {
+			continue
+		}
+		cfg.Secure[i].Config = s.Config
+		if s.Verifies() {
+			cfg.Secure[i].Verify = func(state *gotls.ConnectionState) proxy.Verdict { return proxy.Verdict(s.Verify(state)) }
+		}
+	}
+	return plan, nil
 }
 
 func (w *Worker) reopen(m link.Message, files []*os.File) error {

@@ -14,6 +14,7 @@ import (
 	"paddock/internal/link"
 	"paddock/proxy"
 	"paddock/proxy/netpoll"
+	"paddock/tls"
 )
 
 const (
@@ -39,6 +40,7 @@ type Worker struct {
 	conn    *link.Conn
 	poller  *netpoll.Poller
 	proxy   *proxy.Proxy // nil until the first configuration
+	tls     *tls.Manager // nil with proxy
 	logs    *logs
 	metrics *metricsPoint // nil: off
 	gather  link.Gather   // descriptors that came ahead of their message
@@ -93,6 +95,9 @@ func (w *Worker) end() error {
 		err = w.proxy.Shutdown(ctx)
 	}
 	w.asked.Wait()
+	if w.tls != nil {
+		w.tls.Close()
+	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		w.log.Warn("requests were cut at the end", zap.Duration("after", limit))
 		err = nil

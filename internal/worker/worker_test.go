@@ -83,11 +83,13 @@ func (r *rig) configure(text, path string) error {
 	r.t.Helper()
 	var l value.Listen
 	must(r.t, l.UnmarshalText([]byte(strings.TrimSuffix(strings.TrimPrefix(r.url, "http://"), "/"))))
-	data, err := json.Marshal(proxy.Config{
+	served, err := json.Marshal(proxy.Config{
 		Servers:   []proxy.Server{{Listen: value.Listens{l}, Return: "200 " + text}},
 		AccessLog: accesslog.Setting{Path: path, Format: "combined"},
 		TempDir:   r.temp.Name(),
 	})
+	must(r.t, err)
+	data, err := json.Marshal(link.Payload{Proxy: served, TLS: json.RawMessage("{}")})
 	must(r.t, err)
 	sealed, err := link.SealedMemfd("config", data)
 	must(r.t, err)

@@ -1,0 +1,226 @@
+package proxy
+
+import (
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"paddock/internal/value"
+	"paddock/proxy/http1"
+)
+
+// Secure is what a server speaks TLS with. It is handed over by who knows certificates.
+type Secure struct {
+	// Config is the configuration of connections that may speak the protocols, the
+	// preferred one first.
+	Config func(protocols []string) *tls.Config
+	// Verify judges the certificate that a client showed; nil: none is asked for.
+	Verify func(*tls.ConnectionState) Verdict
+}
+
+// Verdict is what a client's certificate is worth.
+type Verdict struct {
+	Result string // $ssl_client_verify
+	Status int    // 0, or why requests are refused: 495 or 496
+}
+
+// Challenges answer an ACME authority that wants to see that a name is ours. Both may
+// be nil.
+type Challenges struct {
+	HTTP func(host, token string) (answer string, ok bool)             // http-01 (RFC 8555 8.3)
+	TLS  func(*tls.ClientHelloInfo) (certificate *tls.Config, ok bool) // tls-alpn-01 (RFC 8737)
+}
+
+// protocolChallenge is the protocol of tls-alpn-01: the handshake is all there is to it.
+const protocolChallenge = "acme-tls/1"
+
+// httpProtocols are what a listener without http2 speaks (nginx: ngx_http_ssl_module).
+var httpProtocols = []string{"http/1.1", "http/1.0"}
+
+// maxHandshakeTime bounds a handshake, however long client_header_timeout is.
+const maxHandshakeTime = 10 * time.Second
+
+// recordHandshake is the first byte of a client that speaks TLS (RFC 8446 5.1).
+const recordHandshake = 0x16
+
+// handshake makes the connection secure. false: it was not to be, and is to be closed.
+// It runs on the connection's goroutine, under one deadline for all of it.
+func (c *conn) handshake() bool {
+	server := c.proxy.snap.Load().fallback(c.listener)
+	end := time.Now().Add(min(server.headerTimeout, maxHandshakeTime))
+	c.nc.SetReadDeadline(end)
+	c.nc.SetWriteDeadline(end)
+	s := &secure{wire: transport{nc: c.nc}}
+	if s.wire.fill() != nil {
+		return false // nobody spoke
+	}
+	if s.wire.in[0] != recordHandshake {
+		c.misplaced = bytes.Clone(s.wire.in)
+		s.wire.drop()
+		return true
+	}
+	s.conn = tls.Server(&s.wire, c.listener.secure)
+	err := s.conn.Handshake()
+	if flushed := s.wire.flush(); err == nil {
+		err = flushed // the last flight, or the alert that says why not
+	}
+	if err != nil {
+		if s.wire.buf != nil {
+			s.wire.drop()
+		}
+		c.proxy.logger.Debug("a TLS handshake failed", zap.String("client", c.info.RemoteAddr), zap.Error(err))
+		return false
+	}
+	s.state = s.conn.ConnectionState()
+	if s.state.NegotiatedProtocol == protocolChallenge {
+		s.bye()
+		return false
+	}
+	c.secure, c.info.TLS = s, &s.state
+	c.nc.SetReadDeadline(time.Now().Add(server.headerTimeout))
+	return true
+}
+
+// shake makes the connection secure and returns an exchange with what has come of the
+// first request; nil: the connection was given up, or waits for it.
+func (c *conn) shake(x *exchange) *exchange {
+	x.release() // a client may take its time
+	if c.shaken = true; !c.handshake() {
+		c.close()
+		return nil
+	}
+	x = newExchange(c)
+	if c.misplaced != nil {
+		x.end = copy(x.in, c.misplaced)
+		return x
+	}
+	if !c.refill(x) {
+		x.release()
+		c.nc.WaitReadable(c.resume)
+		return nil
+	}
+	return x
+}
+
+// refill reports whether there is more to read than the socket tells of: bytes of the
+// next request may have come with the record of the last one.
+func (c *conn) refill(x *exchange) bool {
+	if c.secure == nil {
+		return false
+	}
+	n, err := c.secure.ReadReady(x.in)
+	x.start, x.end = 0, n
+	return n > 0 || err != errDry
+}
+
+// chooseConfig finds the server that a client asks for, as a request's Host would.
+func (l *listener) chooseConfig(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	if len(hello.SupportedProtos) == 1 && hello.SupportedProtos[0] == protocolChallenge {
+		if answer := l.proxy.challenges.TLS; answer != nil {
+			if c, ok := answer(hello); ok {
+				return c, nil
+			}
+		}
+		return nil, errNoChallenge
+	}
+	snap := l.proxy.snap.Load()
+	server := snap.asked(l, hello.ServerName)
+	if server.secure.Config == nil {
+		return nil, errNoSecure
+	}
+	return server.secure.Config(httpProtocols), nil
+}
+
+var (
+	errNoChallenge = errors.New("no challenge is under way for the name")
+	errNoSecure    = errors.New("the server has no certificate")
+)
+
+// asked returns the server of a name that a client asked for in its handshake.
+func (s *snapshot) asked(l *listener, name string) *server {
+	if at := s.sites[l.key]; at != nil && name != "" {
+		if host, _, ok := http1.ParseHost([]byte(strings.ToLower(name))); ok {
+			if server := at.names.find(host); server != nil {
+				return server
+			}
+		}
+	}
+	return s.fallback(l)
+}
+
+// checkSecure wants what TLS needs for the default server of every address that speaks it.
+func (s *snapshot) checkSecure(problems *value.Problems) {
+	for key, at := range s.sites {
+		if at.secure && at.fallback.secure.Config == nil {
+			problems.Addf("listen", "%s speaks TLS, and its default server has no certificate", key)
+		}
+	}
+}
+
+// errPlain: a client spoke HTTP where TLS is spoken (nginx: 497).
+var errPlain = &refusal{status: 400, code: statusToHTTPS, text: "The plain HTTP request was sent to HTTPS port"}
+
+// errMisdirected: a server that verifies its clients was asked for over a connection
+// that was made for another one (nginx: ngx_http_set_virtual_server).
+var errMisdirected = &refusal{status: 421}
+
+const statusToHTTPS = 497
+
+// checkSecure refuses what must not be answered on this connection.
+func (x *exchange) checkSecure() error {
+	c := x.conn
+	if c.misplaced != nil {
+		return errPlain
+	}
+	if c.secure == nil || x.server.secure.Verify == nil {
+		return nil
+	}
+	if x.snap.asked(c.listener, c.secure.state.ServerName) != x.server {
+		return errMisdirected
+	}
+	s := c.secure
+	if s.judged != &x.server.secure {
+		s.judged, s.verdict = &x.server.secure, x.server.secure.Verify(&s.state)
+		c.info.TLSVerify = s.verdict.Result
+	}
+	switch s.verdict.Status {
+	case 0:
+		return nil
+	case 496:
+		return errNoClientCert
+	}
+	return errBadClientCert
+}
+
+var (
+	errNoClientCert  = &refusal{status: 400, code: 496, text: "No required SSL certificate was sent"}
+	errBadClientCert = &refusal{status: 400, code: 495, text: "The SSL certificate error"}
+)
+
+// read reads what the client sends.
+func (c *conn) read(p []byte) (int, error) {
+	if c.secure != nil {
+		return c.secure.Read(p)
+	}
+	return c.nc.Read(p)
+}
+
+// writev sends the buffers to the client.
+func (c *conn) writev(bufs [][]byte) (int64, error) {
+	if c.secure != nil {
+		return c.secure.Writev(bufs)
+	}
+	return c.nc.Writev(bufs)
+}
+
+// closeWrite tells the client that nothing more comes.
+func (c *conn) closeWrite() error {
+	if c.secure != nil {
+		return c.secure.CloseWrite()
+	}
+	return c.nc.CloseWrite()
+}

@@ -1,0 +1,237 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"net"
+	"sync"
+	"time"
+
+	"paddock/proxy/netpoll"
+)
+
+// secureBuffer takes the largest record there is (RFC 8446 5.2): its head, 16 KiB, and
+// what encryption adds.
+const secureBuffer = 5 + 16<<10 + 256
+
+// maxRecord is how many bytes one record holds, and maxSealed about how many sealed
+// bytes go to the socket at once.
+const (
+	maxRecord = 16 << 10
+	maxSealed = 64 << 10
+)
+
+var (
+	secureBuffers = sync.Pool{New: func() any { return new([secureBuffer]byte) }}
+	sealedBuffers = sync.Pool{New: func() any { b := make([]byte, 0, secureBuffer); return &b }}
+)
+
+// secure is TLS on a client's connection. It keeps no buffer of its own while nothing
+// is on its way.
+type secure struct {
+	wire  transport
+	conn  *tls.Conn
+	state tls.ConnectionState
+
+	judged  *Secure // who has judged the client's certificate
+	verdict Verdict
+}
+
+// transport is the socket as crypto/tls sees it. A read of the socket takes a whole record
+// or more; what crypto/tls writes is collected, so that an answer, a handshake's
+// flight, and an alert each go out with one system call, and outside of its locks.
+type transport struct {
+	nc  *netpoll.Conn
+	dry bool // no read of the socket: only what has come already
+	buf *[secureBuffer]byte
+	in  []byte // what of buf is not taken yet
+
+	mu      sync.Mutex // guards what follows: a tunnel reads and writes at once
+	out     *[]byte    // nil: nothing is to be sent
+	sending bool
+}
+
+// errDry ends a read when nothing has come. crypto/tls goes on after a temporary error.
+var errDry error = dry{}
+
+type dry struct{}
+
+func (dry) Error() string   { return "nothing has come yet" }
+func (dry) Timeout() bool   { return false }
+func (dry) Temporary() bool { return true }
+
+// Read gives crypto/tls some of the bytes that have come. Before it waits it sends what
+// crypto/tls has written: the other side may wait for that.
+func (w *transport) Read(p []byte) (int, error) {
+	if len(w.in) == 0 {
+		if w.dry {
+			return 0, errDry
+		}
+		if err := w.flush(); err != nil {
+			return 0, err
+		}
+		if err := w.fill(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, w.in)
+	if w.in = w.in[n:]; len(w.in) == 0 {
+		w.drop()
+	}
+	return n, nil
+}
+
+// fill waits for bytes.
+func (w *transport) fill() error {
+	w.buf = secureBuffers.Get().(*[secureBuffer]byte)
+	n, err := w.nc.Read(w.buf[:])
+	if n == 0 {
+		w.drop()
+		return err
+	}
+	w.in = w.buf[:n]
+	return nil
+}
+
+func (w *transport) drop() {
+	secureBuffers.Put(w.buf)
+	w.buf, w.in = nil, nil
+}
+
+// Write keeps what crypto/tls wants to send.
+func (w *transport) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.out == nil {
+		w.out = sealedBuffers.Get().(*[]byte)
+	}
+	*w.out = append(*w.out, p...)
+	return len(p), nil
+}
+
+// flush sends what there is, and returns when all of it has gone or another goroutine
+// sends already.
+func (w *transport) flush() error {
+	for {
+		w.mu.Lock()
+		out := w.out
+		if out == nil || w.sending {
+			w.mu.Unlock()
+			return nil
+		}
+		w.out, w.sending = nil, true
+		w.mu.Unlock()
+		_, err := w.nc.Write(*out)
+		*out = (*out)[:0]
+		sealedBuffers.Put(out)
+		w.mu.Lock()
+		w.sending = false
+		w.mu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// sealed is how many bytes wait for flush.
+func (w *transport) sealed() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.out == nil {
+		return 0
+	}
+	return len(*w.out)
+}
+
+// Close is called by crypto/tls alone; the connection is closed by its owner.
+func (w *transport) Close() error { return nil }
+
+func (w *transport) LocalAddr() net.Addr                { return w.nc.LocalAddr() }
+func (w *transport) RemoteAddr() net.Addr               { return w.nc.RemoteAddr() }
+func (w *transport) SetDeadline(t time.Time) error      { return w.nc.SetDeadline(t) }
+func (w *transport) SetReadDeadline(t time.Time) error  { return w.nc.SetReadDeadline(t) }
+func (w *transport) SetWriteDeadline(t time.Time) error { return w.nc.SetWriteDeadline(t) }
+
+// Read is [netpoll.Conn.Read] of what the client said.
+func (s *secure) Read(p []byte) (int, error) { return s.conn.Read(p) }
+
+// ReadReady is Read of what has come already; errDry: there is nothing.
+func (s *secure) ReadReady(p []byte) (int, error) {
+	s.wire.dry = true
+	n, err := s.conn.Read(p)
+	s.wire.dry = false
+	return n, err
+}
+
+// Writev is [netpoll.Conn.Writev]: as few records as the bytes need, and one system
+// call for every 64 KiB.
+func (s *secure) Writev(bufs [][]byte) (done int64, err error) {
+	record, n := secureBuffers.Get().(*[secureBuffer]byte), 0
+	defer secureBuffers.Put(record)
+	for _, b := range bufs {
+		for len(b) > 0 {
+			part := b[:len(b)-len(b)%maxRecord]
+			if n > 0 || len(part) == 0 { // small ones share a record
+				k := copy(record[n:maxRecord], b)
+				b, n = b[k:], n+k
+				if n < maxRecord {
+					continue
+				}
+				part, n = record[:n], 0
+			} else {
+				b = b[len(part):]
+			}
+			if err := s.seal(part); err != nil {
+				return done, err
+			}
+			done += int64(len(part))
+		}
+	}
+	if err := s.seal(record[:n]); err != nil {
+		return done, err
+	}
+	return done + int64(n), s.wire.flush()
+}
+
+// seal writes bytes as records, and sends them when there are many.
+func (s *secure) seal(b []byte) error {
+	for len(b) > 0 {
+		part := b[:min(len(b), maxSealed)]
+		b = b[len(part):]
+		if _, err := s.conn.Write(part); err != nil {
+			return err
+		}
+		if s.wire.sealed() >= maxSealed {
+			if err := s.wire.flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// CloseWrite tells the client that no more comes (RFC 8446 6.1: close_notify), then
+// the end of the stream.
+func (s *secure) CloseWrite() error {
+	if err := s.conn.CloseWrite(); err != nil {
+		return err
+	}
+	if err := s.wire.flush(); err != nil {
+		return err
+	}
+	return s.wire.nc.CloseWrite()
+}
+
+// byeTime is how long a client may take to make room for close_notify.
+const byeTime = 50 * time.Millisecond
+
+// bye sends close_notify, if the socket has room for it: without it a client cannot
+// tell the end from a cut.
+func (s *secure) bye() {
+	if s.conn.CloseWrite() == nil {
+		s.wire.nc.SetWriteDeadline(time.Now().Add(byeTime))
+		_ = s.wire.flush() // a connection that is broken is closed all the same
+	}
+	if s.wire.buf != nil {
+		s.wire.drop()
+	}
+}
