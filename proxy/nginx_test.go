@@ -309,6 +309,12 @@ func ask(t *testing.T, network, addr, text string) []byte {
 }
 
 func startSiteNginx(t *testing.T, site string) (socket string) {
+	return runNginx(t, func(dir string) string { return fmt.Sprintf(nginxSite, dir, site, longText) })
+}
+
+// runNginx runs nginx with a configuration for its folder, in which it listens on nginx.sock.
+func runNginx(t *testing.T, config func(dir string) string) (socket string) {
+	t.Helper()
 	path, err := exec.LookPath("/usr/sbin/nginx")
 	if err != nil {
 		t.Fatal("Debian's nginx is not installed (nginx-light)")
@@ -318,7 +324,7 @@ func startSiteNginx(t *testing.T, site string) (socket string) {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	must(t, os.Chmod(dir, 0o755))
 	conf := filepath.Join(dir, "nginx.conf")
-	must(t, os.WriteFile(conf, fmt.Appendf(nil, nginxSite, dir, site, longText), 0o644))
+	must(t, os.WriteFile(conf, []byte(config(dir)), 0o644))
 	cmd := exec.Command(path, "-c", conf, "-p", dir, "-e", filepath.Join(dir, "error.log"))
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out

@@ -33,13 +33,9 @@ func newStrictRig(t *testing.T, change func(*Config)) *strictRig {
 
 func newStrictRigOn(t *testing.T, network, addr string, change func(*Config)) *strictRig {
 	t.Helper()
-	ln, err := net.Listen("unix", filepath.Join(t.TempDir(), "a"))
-	must(t, err)
-	app := &strictApp{ln: ln}
-	app.wg.Go(app.accept)
-	t.Cleanup(func() { ln.Close(); app.wg.Wait() })
+	app := newStrictApp(t)
 	r := newRigOn(t, network, addr, "", func(c *Config) {
-		toUpstream(8, "unix:"+ln.Addr().String())(c)
+		toUpstream(8, "unix:"+app.ln.Addr().String())(c)
 		if change != nil {
 			change(c)
 		}
@@ -55,6 +51,16 @@ type strictApp struct {
 	mu     sync.Mutex
 	seen   []strictRequest
 	faults []string
+}
+
+func newStrictApp(t *testing.T) *strictApp {
+	t.Helper()
+	ln, err := net.Listen("unix", filepath.Join(t.TempDir(), "a"))
+	must(t, err)
+	app := &strictApp{ln: ln}
+	app.wg.Go(app.accept)
+	t.Cleanup(func() { ln.Close(); app.wg.Wait() })
+	return app
 }
 
 type strictRequest struct {
