@@ -6,7 +6,9 @@ import "time"
 // while it waits is taken out of the queue before the app sees its request.
 func (x *exchange) enter() (err error) {
 	q := &x.upstream.queue
-	x.conn.watch()
+	if !x.place.ignoreAbort {
+		x.conn.watch()
+	}
 	x.grant, err = q.enter(&x.waiter)
 	if err == errMustWait {
 		begun := time.Now()
@@ -36,8 +38,5 @@ func (x *exchange) letGo() {
 	if x.upstream != nil {
 		x.conn.unwatch()
 	}
-	if x.grant != nil {
-		x.upstream.queue.leave(x.grant)
-		x.grant = nil
-	}
+	x.giveBack()
 }

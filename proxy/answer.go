@@ -96,9 +96,5 @@ func (x *exchange) mayRepeat() bool {
 	if x.last().BytesSent == 0 {
 		return true
 	}
-	switch string(x.Method) {
-	case "POST", "LOCK", "PATCH":
-		return false
-	}
-	return true
+	return isIdempotent(x.Method) || x.place.next.cases&nextNonIdempotent != 0
 }

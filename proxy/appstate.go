@@ -65,7 +65,7 @@ func (u *upstream) setState(s AppState, at address) {
 	q.mu.Lock()
 	old := q.current
 	if old == nil || old.number != s.Generation || old.peers[0].text != at.text {
-		q.current = q.generation(s.Generation, at, u.background)
+		q.current = u.generation(s.Generation, at)
 	}
 	q.phase, q.retryAfter, q.output = next, s.RetryAfter, s.Output
 	u.stateLimit, q.async = s.Limit, s.Async

@@ -17,7 +17,7 @@ import (
 // another.
 type try struct {
 	conn    *peerConn
-	tried   []*peer
+	turn    turn
 	fresh   bool // no idle connection any more: one has let us down
 	began   time.Time
 	out     []byte // the head of the request
@@ -32,7 +32,8 @@ type try struct {
 }
 
 func (t *try) reset() {
-	t.tried, t.fresh = t.tried[:0], false
+	t.turn.reset()
+	t.fresh = false
 	t.answer.Reset()
 	t.head, t.start, t.end = 0, 0, 0
 	t.sendErr = nil
@@ -52,6 +53,9 @@ var errStale = errors.New("the idle connection was closed")
 func (x *exchange) call() error {
 	for {
 		err := x.callOnce()
+		if err == nil && x.unwanted() {
+			err = errAgain
+		}
 		if err == nil {
 			return nil
 		}
@@ -68,7 +72,9 @@ func (x *exchange) call() error {
 			x.Upstream = x.Upstream[:len(x.Upstream)-1]
 		default:
 			x.complain(err)
-			return err
+			if !x.tryAgain(err) {
+				return err
+			}
 		}
 	}
 }
@@ -87,15 +93,17 @@ func (x *exchange) callOnce() error {
 // been sent when it fails, so that the next server may try.
 func (x *exchange) connect() error {
 	t := &x.try
-	peer := x.grant.pick(t.tried, time.Now())
-	x.beginTry(peer)
+	peer, err := x.choose()
+	if err != nil {
+		return err
+	}
+	x.beginTry(peer.text)
 	if !t.fresh {
 		t.conn = peer.pool.get()
 	}
 	if t.conn == nil {
-		var err error
 		if t.conn, err = x.dial(peer); err != nil {
-			return x.connectFailed(peer, err)
+			return x.connectFailed(err)
 		}
 	}
 	x.last().Connect = time.Since(t.began)
@@ -134,23 +142,18 @@ func (x *exchange) dial(p *peer) (*peerConn, error) {
 	}
 }
 
-func (x *exchange) connectFailed(p *peer, err error) error {
-	p.fail(time.Now())
-	x.try.tried = append(x.try.tried, p)
+func (x *exchange) connectFailed(err error) error {
 	r := badGateway(err)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		r = gatewayTimeout(err)
 	}
-	x.last().Status = r.status
+	x.failed(r)
 	x.last().Failed = connectFailure(err)
-	if x.grant.pick(x.try.tried, time.Now()) != nil {
-		return errAgain
-	}
 	return r
 }
 
 // beginTry adds an entry to $upstream_addr and its like.
-func (x *exchange) beginTry(p *peer) {
+func (x *exchange) beginTry(addr string) {
 	t := &x.try
 	t.began, t.sendErr = time.Now(), nil
 	t.start, t.end = 0, 0
@@ -159,7 +162,7 @@ func (x *exchange) beginTry(p *peer) {
 		x.detour.separate = false
 		x.Upstream = append(x.Upstream, accesslog.Try{}) // nginx: " : "
 	}
-	x.Upstream = append(x.Upstream, accesslog.Try{Addr: p.text, Connect: -1, Header: -1, Response: -1})
+	x.Upstream = append(x.Upstream, accesslog.Try{Addr: addr, Connect: -1, Header: -1, Response: -1})
 }
 
 func (x *exchange) last() *accesslog.Try { return &x.Upstream[len(x.Upstream)-1] }
@@ -183,7 +186,7 @@ func (x *exchange) hangUp(keep bool) {
 		// hungUp may hold the pointer still: it must not interrupt what is the pool's.
 		x.conn.unwatch()
 		if !x.conn.gone.Load() {
-			c.peer.pool.put(c, int(x.upstream.keepalive.Load()), time.Now())
+			c.peer.pool.put(c, time.Now())
 			return
 		}
 	}

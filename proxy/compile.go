@@ -127,6 +127,7 @@ func (c *compiler) settings(key string, own *Settings, base settings) settings {
 	} {
 		c.above0(key, name, d)
 	}
+	s.next = c.nextUpstream(key, own, base.next)
 	s.realip = c.realip(key, own, base.realip)
 	return s
 }

@@ -64,6 +64,11 @@ type Settings struct {
 	SetRealIPFrom       value.Strings      `toml:"set_real_ip_from"`        // peers that are believed: addresses, networks, "unix:"; none
 	RealIPHeader        *string            `toml:"real_ip_header"`          // the field that names the client, or "proxy_protocol"; X-Real-IP
 	RealIPRecursive     *bool              `toml:"real_ip_recursive"`       // step over believed addresses in that field; false
+
+	ProxyNextUpstream        value.Strings   `toml:"proxy_next_upstream"`         // when the next server gets the request: error, timeout, invalid_header, http_500, http_502, http_503, http_504, http_403, http_404, http_429, non_idempotent, off; "error timeout" (nginx: proxy_next_upstream)
+	ProxyNextUpstreamTries   *int            `toml:"proxy_next_upstream_tries"`   // in all; 0: as many as there are servers
+	ProxyNextUpstreamTimeout *value.Duration `toml:"proxy_next_upstream_timeout"` // for all of them; 0: no limit
+	ProxyIgnoreClientAbort   *bool           `toml:"proxy_ignore_client_abort"`   // go on with the request of a client that has left; false
 	SiteSettings
 }
 
@@ -73,11 +78,18 @@ type Limits struct {
 	QueueSize    int            `toml:"queue_size"`    // requests that may wait; 1000
 	QueueTimeout value.Duration `toml:"queue_timeout"` // how long one may wait; 30 s
 	Keepalive    int            `toml:"keepalive"`     // idle connections kept; 0 for an app, 32 for an upstream
+
+	KeepaliveRequests int            `toml:"keepalive_requests"` // on one connection; 1000
+	KeepaliveTimeout  value.Duration `toml:"keepalive_timeout"`  // an idle connection; 60 s
+	KeepaliveTime     value.Duration `toml:"keepalive_time"`     // the age from which a connection serves no further request; 1 h
 }
 
 // Upstream is one [upstream.NAME]: servers that Paddock does not spawn (nginx: upstream).
 type Upstream struct {
-	Server value.Strings `toml:"server"` // "host:port" or "unix:/path"
+	Server    value.Strings `toml:"server"`     // "host:port", "host" (port 80) or "unix:/path"; then weight=N (1), max_conns=N (0: any number), max_fails=N (1; 0: never taken out), fail_timeout=TIME (10s), backup, down
+	LeastConn bool          `toml:"least_conn"` // the server with the fewest requests for its weight; false: in turn, by weight (nginx: least_conn)
+	IPHash    bool          `toml:"ip_hash"`    // a client stays with its server, by its address (nginx: ip_hash)
+	Hash      string        `toml:"hash"`       // "KEY" or "KEY consistent": the server goes by a text with $variables (nginx: hash)
 	Limits
 }
 

@@ -18,12 +18,15 @@ const (
 
 // Defaults of an app and an upstream.
 const (
-	defaultQueueSize         = 1000
-	defaultQueueTimeout      = 30 * time.Second
-	defaultHealth            = "/"
-	defaultHealthTimeout     = 60 * time.Second
-	defaultUpstreamKeepalive = 32 // nginx since 1.29.7
-	defaultAppKeepalive      = 0  // gunicorn's sync workers close, its threads leak connections that were kept
+	defaultQueueSize                 = 1000
+	defaultQueueTimeout              = 30 * time.Second
+	defaultHealth                    = "/"
+	defaultHealthTimeout             = 60 * time.Second
+	defaultUpstreamKeepalive         = 32               // nginx since 1.29.7
+	defaultUpstreamKeepaliveRequests = 1000             // nginx, as the next two
+	defaultUpstreamKeepaliveTimeout  = 60 * time.Second // idle
+	defaultUpstreamKeepaliveTime     = time.Hour        // in all
+	defaultAppKeepalive              = 0                // gunicorn's sync workers close, its threads leak connections that were kept
 )
 
 // Bounds that have no key.
@@ -36,12 +39,9 @@ const (
 	clientBufferSize   = maxHead + 8<<10
 	upstreamBufferSize = 64 << 10
 	maxSpool           = 1 << 30          // sum of all request bodies in temporary files
-	idleUpstreamTime   = 60 * time.Second // nginx: upstream keepalive_timeout
-	peerFailTime       = 10 * time.Second // nginx: fail_timeout, with max_fails=1
 	lingerTimeout      = 5 * time.Second  // nginx: lingering_timeout, between two reads
 	lingerTime         = 30 * time.Second // nginx: lingering_time, in all
 	retryAfterBusy     = 5 * time.Second  // Retry-After of a full queue
-	resolveTime        = 5 * time.Second  // to look up the host names of upstream servers at load
 )
 
 // DefaultApp returns an [app.NAME] with every default of the proxy's half.
@@ -63,6 +63,10 @@ func defaultLimits(keepalive int) Limits {
 		QueueSize:    defaultQueueSize,
 		QueueTimeout: value.Duration(defaultQueueTimeout),
 		Keepalive:    keepalive,
+
+		KeepaliveRequests: defaultUpstreamKeepaliveRequests,
+		KeepaliveTimeout:  value.Duration(defaultUpstreamKeepaliveTimeout),
+		KeepaliveTime:     value.Duration(defaultUpstreamKeepaliveTime),
 	}
 }
 
@@ -76,6 +80,8 @@ type settings struct {
 	connectTimeout time.Duration
 	proxySend      time.Duration
 	proxyRead      time.Duration
+	next           nextRules
+	ignoreAbort    bool
 	realip         *realip // nil: no peer is believed
 	site           siteRules
 }
@@ -89,6 +95,7 @@ func defaultSettings() settings {
 		connectTimeout: defaultTimeout,
 		proxySend:      defaultTimeout,
 		proxyRead:      defaultTimeout,
+		next:           nextRules{cases: defaultNextCases},
 		site:           defaultSite(),
 	}
 }
@@ -106,6 +113,9 @@ func (s settings) with(own *Settings) settings {
 	setDuration(&s.connectTimeout, own.ProxyConnectTimeout)
 	setDuration(&s.proxySend, own.ProxySendTimeout)
 	setDuration(&s.proxyRead, own.ProxyReadTimeout)
+	if own.ProxyIgnoreClientAbort != nil {
+		s.ignoreAbort = *own.ProxyIgnoreClientAbort
+	}
 	return s
 }
 

@@ -21,6 +21,7 @@ func connectFailure(err error) accesslog.Failure {
 // failureOf says why a server that was reached brought no whole answer.
 func failureOf(err error) accesslog.Failure {
 	var malformed *http1.Error
+	var errno syscall.Errno
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return accesslog.FailedTimeout
@@ -28,7 +29,7 @@ func failureOf(err error) accesslog.Failure {
 		return accesslog.FailedBadResponse
 	case errors.Is(err, errNoHead), errors.Is(err, errBroken), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return accesslog.FailedEOF
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case errors.As(err, &errno):
 		return accesslog.FailedReset
 	}
 	return accesslog.FailedBadResponse

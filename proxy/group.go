@@ -1,13 +1,8 @@
 package proxy
 
 import (
-	"context"
-	"fmt"
 	"maps"
-	"net"
-	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"paddock/internal/value"
@@ -19,11 +14,12 @@ type groupPlan struct {
 	name      string
 	app       bool
 	limits    Limits
-	addresses []string // of an upstream: "host:port" or "unix:/path"
+	servers   []*serverPlan // of an upstream
+	balancing balancing
 	health    string   // of an app: the path of its probe
 	host      string   // of an app: the Host that the probe names
 	dev       bool     // of an app: App.Dev
-	resolved  []address
+	resolved  []target // of the servers, by the names as they were last looked up
 }
 
 // address is one server of an upstream, ready to be dialled.
@@ -47,13 +43,46 @@ func (c *compiler) compileUpstream(key, name string, u *Upstream) {
 	if len(u.Server) == 0 {
 		c.problems.Addf(key, `the upstream has no server; expected server = "host:port" or "unix:/path"`)
 	}
-	for _, text := range u.Server {
-		if err := checkAddress(text); err != nil {
-			c.problems.Addf(value.Join(key, "server"), "%v", err)
+	plan := &groupPlan{name: name, limits: u.Limits, servers: c.compileServers(value.Join(key, "server"), u.Server)}
+	plan.balancing = c.compileBalancing(key, u)
+	c.checkBalancing(key, plan)
+	c.checkLimits(key, &u.Limits)
+	c.out.groups[name] = plan
+}
+
+func (c *compiler) compileServers(key string, texts []string) (servers []*serverPlan) {
+	if len(texts) > maxServers {
+		c.problems.Addf(key, "%d servers; expected %d at most", len(texts), maxServers)
+	}
+	for _, text := range texts {
+		s, err := parseServer(text)
+		if err != nil {
+			c.problems.Addf(key, "%v", err)
+			continue
+		}
+		servers = append(servers, s)
+	}
+	return servers
+}
+
+// checkBalancing refuses what nginx refuses too, and a ring that is too large.
+func (c *compiler) checkBalancing(key string, g *groupPlan) {
+	primary, weights := 0, 0
+	for _, s := range g.servers {
+		if s.backup && (g.balancing.method != roundRobin && g.balancing.method != leastConn) {
+			c.problems.Addf(value.Join(key, "server"), "%q: ip_hash and hash know no backup", s.text)
+		}
+		if !s.backup {
+			primary++
+			weights += s.weight
 		}
 	}
-	c.checkLimits(key, &u.Limits)
-	c.out.groups[name] = &groupPlan{name: name, limits: u.Limits, addresses: u.Server}
+	if primary == 0 && len(g.servers) > 0 {
+		c.problems.Addf(value.Join(key, "server"), "every server is a backup; expected one that is not")
+	}
+	if g.balancing.method == hashConsistent && weights > maxWeightsOnRing {
+		c.problems.Addf(value.Join(key, "hash"), "the weights of the servers add up to %d; expected %d at most", weights, maxWeightsOnRing)
+	}
 }
 
 func (c *compiler) compileAppGroup(key, name string, a *App) {
@@ -75,6 +104,9 @@ func (c *compiler) checkLimits(key string, l *Limits) {
 	c.atLeast(key, "max_conns", int64(l.MaxConns), 0)
 	c.atLeast(key, "queue_size", int64(l.QueueSize), 0)
 	c.atLeast(key, "keepalive", int64(l.Keepalive), 0)
+	c.atLeast(key, "keepalive_requests", int64(l.KeepaliveRequests), 1)
+	c.above0(key, "keepalive_timeout", &l.KeepaliveTimeout)
+	c.above0(key, "keepalive_time", &l.KeepaliveTime)
 	if l.QueueTimeout < 0 {
 		c.problems.Addf(value.Join(key, "queue_timeout"), "expected a time of 0 or more")
 	}
@@ -102,54 +134,4 @@ func passesTo(s *Server, app string) bool {
 		p, err := parsePass(l.ProxyPass)
 		return err == nil && p.name == app
 	})
-}
-
-// checkAddress checks the form of one upstream server without a look-up.
-func checkAddress(text string) error {
-	const want = `expected "host:port" or "unix:/path"`
-	if path, ok := strings.CutPrefix(text, "unix:"); ok {
-		if !strings.HasPrefix(path, "/") {
-			return fmt.Errorf("%q: %s", text, want)
-		}
-		return nil
-	}
-	host, port, err := net.SplitHostPort(text)
-	if err != nil || host == "" || strings.ContainsAny(host, " \t/") {
-		return fmt.Errorf("%q: %s", text, want)
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		return fmt.Errorf("%q: expected a port from 1 to 65535", text)
-	}
-	return nil
-}
-
-// resolve looks up the host names of an upstream, once, as nginx does at load.
-func (g *groupPlan) resolve(ctx context.Context) error {
-	for _, text := range g.addresses {
-		if path, ok := strings.CutPrefix(text, "unix:"); ok {
-			g.resolved = append(g.resolved, address{text, netpoll.UnixAddr(path)})
-			continue
-		}
-		host, port, err := net.SplitHostPort(text)
-		if err != nil {
-			return fmt.Errorf("upstream %s: %w", g.name, err)
-		}
-		ips, err := lookup(ctx, host)
-		if err != nil {
-			return fmt.Errorf("upstream %s: find the address of %q: %w", g.name, host, err)
-		}
-		n, _ := strconv.ParseUint(port, 10, 16) // checked by checkAddress
-		for _, ip := range ips {
-			ap := netip.AddrPortFrom(ip.Unmap(), uint16(n))
-			g.resolved = append(g.resolved, address{ap.String(), netpoll.TCPAddr(ap)})
-		}
-	}
-	return nil
-}
-
-func lookup(ctx context.Context, host string) ([]netip.Addr, error) {
-	if ip, err := netip.ParseAddr(host); err == nil {
-		return []netip.Addr{ip}, nil
-	}
-	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 }

@@ -155,10 +155,10 @@ func (c *compiler) bindPass(p *pass) error {
 	if !strings.ContainsAny(p.name, ":") {
 		return fmt.Errorf("unknown app or upstream %q; known are %s", p.name, list(maps.Keys(c.out.groups)))
 	}
-	if err := checkAddress(p.name); err != nil {
+	s := &serverPlan{text: p.name, weight: 1}
+	if err := s.parseAddress(); err != nil {
 		return err
 	}
-	limits := defaultLimits(0)
-	c.out.groups[p.name] = &groupPlan{name: p.name, addresses: []string{p.name}, limits: limits}
+	c.out.groups[p.name] = &groupPlan{name: p.name, servers: []*serverPlan{s}, limits: defaultLimits(0)}
 	return nil
 }

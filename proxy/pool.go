@@ -3,6 +3,7 @@ package proxy
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"paddock/proxy/netpoll"
@@ -12,6 +13,7 @@ import (
 // watched: one that its server closes is closed here too, at once.
 type pool struct {
 	background *sync.WaitGroup
+	rules      *atomic.Pointer[keepRules] // of the upstream
 	mu         sync.Mutex
 	idle       []*peerConn
 	closed     bool
@@ -22,6 +24,8 @@ type pool struct {
 type peerConn struct {
 	*netpoll.Conn
 	peer      *peer
+	made      time.Time
+	requests  int  // that it has carried
 	reused    bool // it has carried a request before
 	idleSince time.Time
 	onHangup  func() // made once, so that each wait for the next request allocates nothing
@@ -58,24 +62,35 @@ func (p *pool) pop() *peerConn {
 	return c
 }
 
-// put keeps a connection for the next request, or closes it when limit idle ones
-// are kept already.
-func (p *pool) put(c *peerConn, limit int, now time.Time) {
+// keepRules say which connections are kept for the next request (nginx: keepalive and
+// its neighbours).
+type keepRules struct {
+	conns    int // idle ones to each server
+	requests int
+	timeout  time.Duration
+	time     time.Duration
+}
+
+// put keeps a connection for the next request, or closes it when so many idle ones
+// are kept already, or it has served long enough.
+func (p *pool) put(c *peerConn, now time.Time) {
+	rules := p.rules.Load()
 	c.idleSince = now
-	if !p.push(c, limit) {
+	c.requests++
+	if c.requests >= rules.requests || now.Sub(c.made) >= rules.time || !p.push(c, rules) {
 		c.Close()
 	}
 }
 
-func (p *pool) push(c *peerConn, limit int) bool {
+func (p *pool) push(c *peerConn, rules *keepRules) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || len(p.idle) >= limit {
+	if p.closed || len(p.idle) >= rules.conns {
 		return false
 	}
 	p.idle = append(p.idle, c)
 	if p.sweeper == nil {
-		p.sweeper = time.AfterFunc(idleUpstreamTime, p.sweep)
+		p.sweeper = time.AfterFunc(rules.timeout, p.sweep)
 	}
 	// Under mu, so that no one takes the connection before it is armed.
 	c.OnHangup(c.onHangup)
@@ -105,14 +120,15 @@ func (p *pool) take(c *peerConn) bool {
 
 // sweep closes what was idle for too long, and comes again while any is left.
 func (p *pool) sweep() {
-	old := p.takeOld(time.Now().Add(-idleUpstreamTime))
+	timeout := p.rules.Load().timeout
+	old := p.takeOld(time.Now().Add(-timeout), timeout)
 	for _, c := range old {
 		c.OnHangup(nil)
 		c.Close()
 	}
 }
 
-func (p *pool) takeOld(before time.Time) []*peerConn {
+func (p *pool) takeOld(before time.Time, next time.Duration) []*peerConn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := 0
@@ -123,7 +139,7 @@ func (p *pool) takeOld(before time.Time) []*peerConn {
 	p.idle = slices.Delete(p.idle, 0, n)
 	p.sweeper = nil
 	if len(p.idle) > 0 && !p.closed {
-		p.sweeper = time.AfterFunc(idleUpstreamTime, p.sweep)
+		p.sweeper = time.AfterFunc(next, p.sweep)
 	}
 	return old
 }

@@ -45,6 +45,8 @@ type Proxy struct {
 	reading    atomic.Int64 // requests whose head is being read
 	background sync.WaitGroup
 	conns      connCount
+	names      *resolver
+	quit       context.CancelFunc // ends what runs in the background on its own
 
 	configuring sync.Mutex // one Configure at a time; it may have to look up names
 
@@ -81,6 +83,10 @@ func New(o Options) (*Proxy, error) {
 		p.poller, p.ownPoller = poller, true
 	}
 	p.snap.Store(&snapshot{})
+	p.names = newResolver(systemLookup, p.logger)
+	ctx, quit := context.WithCancel(context.Background())
+	p.quit = quit
+	p.background.Go(func() { p.names.run(ctx, p.renew) })
 	return p, nil
 }
 
@@ -106,6 +112,7 @@ func (p *Proxy) Configure(cfg Config, listeners map[string]int, logs map[string]
 		return fmt.Errorf("configure the proxy: %w", err)
 	}
 	p.commit(next, started)
+	p.names.keep(next.hosts())
 	p.logs = logs
 	p.spool.dir.Store(&cfg.TempDir)
 	return nil
@@ -124,12 +131,9 @@ func (p *Proxy) prepare(cfg *Config, logs map[string]*accesslog.Log) (*snapshot,
 			return nil, fmt.Errorf("no open log for %q", t.target.Path)
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), resolveTime)
-	defer cancel()
+	p.names.learn(next.hosts())
 	for _, g := range next.groups {
-		if err := g.resolve(ctx); err != nil {
-			return nil, err
-		}
+		g.resolved = p.names.targets(g.servers)
 	}
 	return next, nil
 }
@@ -220,11 +224,12 @@ func (p *Proxy) Shutdown(ctx context.Context) error {
 		p.conns.cut()
 		p.conns.wait(context.Background())
 	}
+	p.quit()
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	for _, u := range p.upstreams {
 		u.drop()
 	}
+	p.mu.Unlock()
 	p.background.Wait()
 	if p.ownPoller {
 		return errors.Join(err, p.poller.Close())

@@ -65,10 +65,7 @@ func (x *exchange) answered() {
 	// request may have left on the app's side (rule 15).
 	clean := t.start == t.end && t.sendErr == nil && !x.announcesMore()
 	x.hangUp(clean && t.answer.KeepAlive && t.framing.kind != http1.UntilClose)
-	if x.grant != nil {
-		x.upstream.queue.leave(x.grant)
-		x.grant = nil
-	}
+	x.giveBack()
 }
 
 // brokenAnswer ends an answer whose rest will not come, so that the client sees

@@ -11,7 +11,7 @@ import (
 // looked for first.
 func (x *exchange) send() error {
 	t := &x.try
-	keep := x.upstream.keepalive.Load() > 0
+	keep := x.upstream.keep.Load().conns > 0
 	t.out = x.appendRequestHead(t.out[:0], keep)
 	t.conn.SetWriteDeadline(x.until(x.place.proxySend))
 	if x.body.file != nil {

@@ -19,34 +19,29 @@ type upstream struct {
 	queue      queue
 	counters   upstreamCounters
 	background *sync.WaitGroup // of the proxy: evictions of idle connections
-	keepalive  atomic.Int32    // idle connections kept for each server
+	keep       atomic.Pointer[keepRules]
 
 	plan       *groupPlan // guarded by queue.mu, as are the next two
 	state      AppState
 	stateLimit int
 	health     atomic.Pointer[groupPlan] // the same plan, for probes
+	balancing  sync.Mutex                // guards the standing of all peers
+	born       time.Time
 }
 
 // generation is one set of servers that requests go to: an app's start with its
 // socket, or an upstream's list of servers as one configuration has it.
 type generation struct {
-	number   int
-	peers    []*peer
-	turn     atomic.Uint32   // round robin
+	number int
+	group
 	inFlight int             // guarded by queue.mu, as are the next two
 	exempt   int             // of them, those outside of the limit
 	drained  []chan struct{} // closed when inFlight is 0
 }
 
-// peer is one server: an address and its idle connections.
-type peer struct {
-	address
-	pool   pool
-	failed atomic.Int64 // no request before this time (Unix nanoseconds) while others are alive
-}
-
 func newUpstream(plan *groupPlan, background *sync.WaitGroup) *upstream {
-	u := &upstream{name: plan.name, app: plan.app, background: background}
+	u := &upstream{name: plan.name, app: plan.app, background: background, born: time.Now()}
+	u.keep.Store(plan.limits.keepRules())
 	u.queue.generations = map[int]*generation{}
 	if !plan.app {
 		u.queue.phase = phaseReady
@@ -57,75 +52,66 @@ func newUpstream(plan *groupPlan, background *sync.WaitGroup) *upstream {
 // configure applies what a configuration says. Servers that stay keep their idle
 // connections; requests on servers that go finish there.
 func (u *upstream) configure(plan *groupPlan) {
-	u.keepalive.Store(int32(plan.limits.Keepalive))
+	u.keep.Store(plan.limits.keepRules())
 	u.health.Store(plan)
 	q := &u.queue
 	q.mu.Lock()
 	u.plan = plan
 	q.size, q.timeout = plan.limits.QueueSize, plan.limits.QueueTimeout.D()
+	old := u.setServers(plan.balancing, plan.resolved)
 	q.limit = u.limit()
-	old := q.current
-	if !u.app && !slices.EqualFunc(q.peers(), plan.resolved, func(p *peer, a address) bool { return p.text == a.text }) {
-		q.current = u.regroup(plan.resolved)
-	}
 	now := q.current
 	q.advance()
-	q.retire(old)
 	q.mu.Unlock()
 	old.closeBut(now)
 }
 
-// limit is max_conns when it is set, else what the app says it can serve.
+// limit is max_conns when it is set, else what the app or the servers can serve.
 func (u *upstream) limit() int {
-	if u.plan != nil && u.plan.limits.MaxConns > 0 {
+	switch {
+	case u.plan == nil:
+		return u.stateLimit
+	case u.plan.limits.MaxConns > 0:
 		return u.plan.limits.MaxConns
+	case u.app:
+		return u.stateLimit
 	}
-	return u.stateLimit
+	return u.queue.current.capacity()
 }
 
-// regroup makes a generation of the new servers and keeps the peers that stay.
-func (u *upstream) regroup(list []address) *generation {
+// regroup makes a generation of the new servers. The caller holds mu.
+func (u *upstream) regroup(how balancing, targets []target) *generation {
 	g := &generation{}
-	if old := u.queue.current; old != nil {
-		g.number = old.number + 1
+	var old *group
+	if current := u.queue.current; current != nil {
+		g.number, old = current.number+1, &current.group
 	}
-	for _, a := range list {
-		g.peers = append(g.peers, u.queue.peer(a, u.background))
-	}
+	g.group = u.newGroup(how, targets, old)
 	u.queue.generations[g.number] = g
 	return g
 }
 
-func (q *queue) peers() []*peer {
-	if q.current == nil {
-		return nil
+// setServers takes the servers of an upstream, which a configuration or a look-up of
+// their names changed. The caller holds mu; what it returns is retired by closeBut.
+func (u *upstream) setServers(how balancing, targets []target) (old *generation) {
+	q := &u.queue
+	old = q.current
+	if u.app || old != nil && old.is(how, targets) {
+		return old
 	}
-	return q.current.peers
-}
-
-// peer returns the current peer of that address or a new one.
-func (q *queue) peer(a address, background *sync.WaitGroup) *peer {
-	for _, p := range q.peers() {
-		if p.text == a.text {
-			return p
-		}
-	}
-	return newPeer(a, background)
-}
-
-func newPeer(a address, background *sync.WaitGroup) *peer {
-	p := &peer{address: a}
-	p.pool.background = background
-	return p
+	q.current = u.regroup(how, targets)
+	q.retire(old)
+	return old
 }
 
 // generation returns an app's generation of that number and socket, made when it
 // is new. The caller holds mu.
-func (q *queue) generation(number int, at address, background *sync.WaitGroup) *generation {
+func (u *upstream) generation(number int, at address) *generation {
+	q := &u.queue
 	if g := q.generations[number]; g != nil && g.peers[0].text == at.text {
 		return g
 	}
-	g := &generation{number: number, peers: []*peer{newPeer(at, background)}}
+	g := &generation{number: number, group: u.newGroup(balancing{}, []target{{at, appServer}}, nil)}
 	q.generations[number] = g
 	return g
 }
@@ -199,35 +185,13 @@ func (u *upstream) drop() {
 	last.closeBut(nil)
 }
 
-// pick returns the next server in turn, alive ones first; tried ones are never
-// picked again. It returns nil when all were tried.
-func (g *generation) pick(tried []*peer, now time.Time) *peer {
-	n := uint32(len(g.peers))
-	start := g.turn.Add(1) - 1
-	var fallback *peer
-	for i := range n {
-		p := g.peers[(start+i)%n]
-		switch {
-		case slices.Contains(tried, p):
-		case p.failed.Load() <= now.UnixNano():
-			return p
-		case fallback == nil:
-			fallback = p
-		}
-	}
-	return fallback
-}
-
-// fail takes a server out of the turn for a while (nginx: max_fails=1, fail_timeout=10s).
-func (p *peer) fail(now time.Time) { p.failed.Store(now.Add(peerFailTime).UnixNano()) }
-
 // dial connects to the peer.
 func (p *peer) dial(poller *netpoll.Poller, deadline time.Time) (*peerConn, error) {
 	nc, err := poller.Dial(p.address.dial, deadline)
 	if err != nil {
 		return nil, err
 	}
-	c := &peerConn{Conn: nc, peer: p}
+	c := &peerConn{Conn: nc, peer: p, made: time.Now()}
 	c.onHangup = c.evict
 	return c, nil
 }

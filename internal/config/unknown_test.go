@@ -18,7 +18,7 @@ func TestUnknownKeyNamesWhatWasProbablyMeant(t *testing.T) {
 		{"comand", reflect.TypeFor[App](), "unknown key; did you mean command?"},
 		{"log_fromat", reflect.TypeFor[Config](), "unknown key; did you mean log_format?"},
 		{"proxy_pass", reflect.TypeFor[proxy.Server](), "unknown key here; it is a key of [[server.location]]"},
-		{"least_conn", reflect.TypeFor[Log](), "unknown key; known here are format, level, path"},
+		{"best_conn", reflect.TypeFor[Log](), "unknown key; known here are format, level, path"},
 		{"x", reflect.TypeFor[Log](), "unknown key; known here are format, level, path"},
 	} {
 		if got := unknownKey(c.key, c.in); got != c.want {
