@@ -96,5 +96,5 @@ func (x *exchange) mayRepeat() bool {
 	if x.last().BytesSent == 0 {
 		return true
 	}
-	return isIdempotent(x.Method) || x.place.next.cases&nextNonIdempotent != 0
+	return x.maySendTwice()
 }

@@ -98,7 +98,7 @@ func (x *exchange) connect() error {
 		return err
 	}
 	x.beginTry(peer.text)
-	if !t.fresh {
+	if !t.fresh && x.mayReuse(&peer.pool) {
 		t.conn = peer.pool.get()
 	}
 	if t.conn == nil {

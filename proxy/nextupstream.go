@@ -189,6 +189,28 @@ func isIdempotent(method []byte) bool {
 	return true
 }
 
+// postIdle is how long a connection may have been idle for a request that must not be
+// sent twice. Servers close what was idle for seconds, and such a request is lost
+// when that happens as it is sent (faults A14): a new connection costs less. Under
+// load the last one used has rested for less.
+const postIdle = 25 * time.Millisecond
+
+func (x *exchange) mayReuse(p *pool) bool {
+	return x.maySendTwice() || p.usedSince(time.Now().Add(-postIdle))
+}
+
+// usedSince reports whether the connection that get would return was.
+func (p *pool) usedSince(t time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.idle) > 0 && p.idle[len(p.idle)-1].idleSince.After(t)
+}
+
+// maySendTwice reports whether a second copy of the request does no harm.
+func (x *exchange) maySendTwice() bool {
+	return isIdempotent(x.Method) || x.place.next.cases&nextNonIdempotent != 0
+}
+
 // giveBack gives the server and the place among its requests back.
 func (x *exchange) giveBack() {
 	if x.grant == nil {

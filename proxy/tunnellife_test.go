@@ -156,9 +156,13 @@ func TestWebSocketOfAnAsynchronousAppLeavesItsLimit(t *testing.T) {
 		if status, _ := r.get("/"); status != 200 {
 			t.Errorf("after the WebSocket: %d", status)
 		}
-		g := r.proxy.upstreams["web"].queue.current
+		q := &r.proxy.upstreams["web"].queue
+		r.waitFor("the page is no longer in flight", func(s Stats) bool { return s.Upstreams["web"].InFlight == 0 })
+		q.mu.Lock()
+		g := q.current
 		if g.exempt != 0 || g.inFlight != 0 {
 			t.Errorf("%d in flight, %d of them exempt, want none", g.inFlight, g.exempt)
 		}
+		q.mu.Unlock()
 	}
 }
