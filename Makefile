@@ -32,15 +32,17 @@ hostile: build
 	@if [ ! -d $(CORPUS) ]; then echo "hostile: no corpus in $(CORPUS), left out"; else \
 	 $(PACKAGES) python3 && python3 -B .ci/hostile.py $(CORPUS) bin/paddock; fi
 
-# The faults at full length, by hand; docs/faults.md has the figures.
+# The faults at full length, and scanners; by hand. docs/faults.md and docs/security.md have the figures.
 soak:
-	PADDOCK_SOAK=1 $(GO) test -timeout 60m -count=1 -v ./internal/faults
+	@$(PACKAGES) gunicorn python3-flask python3-gevent python3-gevent-websocket python3-django python3-uvicorn python3-websockets procps slowhttptest nmap sslscan
+	PADDOCK_SOAK=1 $(GO) test -tags soak -timeout 60m -count=1 -v ./internal/faults
 
 check:
 	@mkdir -p bin
 	$(GO) build -modfile=$(TOOLS) -o bin/ mvdan.cc/gofumpt honnef.co/go/tools/cmd/staticcheck golang.org/x/vuln/cmd/govulncheck
 	@out="$$(git ls-files '*.go' | xargs bin/gofumpt -l)"; if [ -n "$$out" ]; then echo "gofumpt would change:"; echo "$$out"; exit 1; fi
 	$(GO) vet ./...
+	$(GO) vet -tags soak ./internal/faults
 	bin/staticcheck ./...
 	@out="$$($(GO) fix -diff ./... 2>/dev/null)"; if [ -n "$$out" ]; then echo "$$out"; exit 1; fi
 	@bin/govulncheck ./... > bin/govulncheck.txt 2>&1; code=$$?; \

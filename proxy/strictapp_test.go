@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -22,7 +23,8 @@ import (
 // strictRig is a proxy on a unix socket before a strictApp, whose connections it keeps.
 type strictRig struct {
 	*rig
-	app *strictApp
+	app    *strictApp
+	secure *tls.Config // of the client; nil: no TLS
 }
 
 // newStrictRig passes "/" to a strictApp, but for what change changes.
@@ -40,7 +42,27 @@ func newStrictRigOn(t *testing.T, network, addr string, change func(*Config)) *s
 			change(c)
 		}
 	})
-	return &strictRig{r, app}
+	return &strictRig{rig: r, app: app}
+}
+
+// newSecureStrictRig is newStrictRig under TLS.
+func newSecureStrictRig(t *testing.T) *strictRig {
+	t.Helper()
+	app := newStrictApp(t)
+	r := newSecureRig(t, toUpstream(8, "unix:"+app.ln.Addr().String()))
+	return &strictRig{rig: r.rig, app: app, secure: r.client}
+}
+
+// connect is dial, and the handshake.
+func (r *strictRig) connect() net.Conn {
+	r.t.Helper()
+	c := r.dial()
+	if r.secure == nil {
+		return c
+	}
+	conn := tls.Client(c, r.secure)
+	must(r.t, conn.Handshake())
+	return conn
 }
 
 // strictApp keeps all it is sent, and notes whatever of it a strict server would
@@ -282,7 +304,7 @@ func cutChunks(s string) (body, rest string, err error) {
 // that comes until the proxy closes.
 func (r *strictRig) say(parts ...string) (got string) {
 	r.t.Helper()
-	c := r.dial()
+	c := r.connect()
 	defer c.Close()
 	for i, part := range parts {
 		if i > 0 {
@@ -300,9 +322,14 @@ func (r *strictRig) say(parts ...string) (got string) {
 }
 
 // untilRead waits until the peer of a unix socket has read all that was written, or
-// for a second. Of a TCP socket the kernel does not tell.
+// for a second. Of a TCP socket the kernel does not tell; under TLS each write is a
+// record, and read alone.
 func untilRead(c net.Conn) {
-	raw, err := c.(*net.UnixConn).SyscallConn()
+	local, isUnix := c.(*net.UnixConn)
+	if !isUnix {
+		return
+	}
+	raw, err := local.SyscallConn()
 	if err != nil {
 		return
 	}
