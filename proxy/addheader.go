@@ -84,7 +84,7 @@ func (x *exchange) add(file *fileAnswer) {
 	}
 	if rules.expires.kind != expiresOff && safe {
 		a.expires = true
-		a.lines = rules.expires.append(a.lines, x.conn.proxy.now(), file.modifiedTime())
+		a.lines = rules.expires.append(a.lines, x.conn.proxy.when(x.clock()), file.modifiedTime())
 	}
 	for i := range rules.added {
 		if f := &rules.added[i]; safe || f.always {

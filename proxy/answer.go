@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
 
 	"paddock/proxy/http1"
 	"paddock/proxy/netpoll"
@@ -18,11 +17,13 @@ func (x *exchange) readAnswer() error {
 	if t.buf == nil {
 		t.buf = upstreamBuffers.Get().(*[upstreamBufferSize]byte)
 	}
-	for interim := 0; ; {
+	for {
 		n, err := t.answer.Parse(t.buf[:t.end], &answerLimits)
 		switch {
 		case err == http1.ErrIncomplete:
-			if err := x.readUpstream(); err != nil {
+			if err := x.readUpstream(); err == errAwait {
+				return err
+			} else if err != nil {
 				return x.noAnswer(err)
 			}
 			continue
@@ -34,11 +35,11 @@ func (x *exchange) readAnswer() error {
 			break
 		}
 		t.end = copy(t.buf[:], t.buf[n:t.end])
-		if interim++; interim > maxInterim || t.answer.Status == 101 {
+		if t.interim++; t.interim > maxInterim || t.answer.Status == 101 {
 			return x.failed(badGateway(fmt.Errorf("the app sent a %d that was not asked for", t.answer.Status)))
 		}
 	}
-	x.last().Header = time.Since(t.began)
+	x.last().Header = x.since(t.began)
 	x.last().Status = t.answer.Status
 	x.UpstreamHeader = &t.answer
 	return nil
@@ -50,10 +51,16 @@ var answerLimits = http1.Limits{Line: maxHeadLine, Field: maxHeadLine, Total: ma
 // readUpstream waits for more of the answer, at most proxy_read_timeout.
 func (x *exchange) readUpstream() error {
 	t := &x.try
-	if x.sendFailure(); t.sending == nil { // else the sender sets it when it is done
+	x.sendFailure() // while a sender is at work, the deadline is its business
+	if !t.timed && t.sending == nil {
 		t.conn.SetReadDeadline(x.until(x.place.proxyRead))
+		t.timed = true // also when it goes on later: that is one wait
 	}
-	n, err := t.conn.Read(t.buf[t.end:])
+	n, err := x.readTry(t.buf[t.end:])
+	if err == netpoll.ErrWouldBlock {
+		return errAwait
+	}
+	t.timed = false
 	t.end += n
 	x.last().BytesReceived += int64(n)
 	if n > 0 {
@@ -86,7 +93,7 @@ var errNoHead = errors.New("the app closed the connection before it answered")
 func (x *exchange) failed(r *refusal) error {
 	x.last().Status = r.status
 	x.last().Failed = failureOf(r.cause)
-	x.last().Response = time.Since(x.try.began)
+	x.last().Response = x.since(x.try.began)
 	return r
 }
 

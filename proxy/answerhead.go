@@ -45,7 +45,7 @@ func (x *exchange) buildHead(kind http1.Body, length int64) {
 
 func (x *exchange) appendOwnFields() {
 	x.out = http1.AppendField(x.out, "Server", serverName)
-	x.out = http1.AppendField(x.out, "Date", x.conn.proxy.date.text(time.Now()))
+	x.out = http1.AppendField(x.out, "Date", x.conn.proxy.date.text(x.clock()))
 }
 
 // appendConnection says what becomes of the connection. nginx says keep-alive too, which HTTP/1.0 needs.

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -15,7 +14,7 @@ import (
 
 // testBalancer has the servers of these lines.
 func testBalancer(t *testing.T, how balancing, lines ...string) *balancer {
-	u := &upstream{background: &sync.WaitGroup{}, born: time.Now()}
+	u := &upstream{born: time.Now()}
 	var targets []target
 	for _, line := range lines {
 		s, err := parseServer(line)
@@ -135,7 +134,7 @@ func TestLeastConnGoesByRequestsAndWeight(t *testing.T) {
 
 // A server that stays keeps what is known of it; one whose weight changed begins anew.
 func TestServersThatStayKeepTheirStanding(t *testing.T) {
-	u := &upstream{background: &sync.WaitGroup{}, born: time.Now()}
+	u := &upstream{born: time.Now()}
 	line := func(text string) target {
 		s, err := parseServer(text)
 		must(t, err)

@@ -137,7 +137,7 @@ func (x *exchange) readMoreBody() error {
 		x.start, x.end = x.head, x.head
 	}
 	x.conn.nc.SetReadDeadline(x.until(x.place.bodyTimeout))
-	n, err := x.conn.read(x.in[x.end:])
+	n, err := x.conn.read(x.in[x.end:], true)
 	x.end += n
 	switch {
 	case n > 0:

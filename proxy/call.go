@@ -18,7 +18,12 @@ import (
 type try struct {
 	conn    *peerConn
 	turn    turn
+	open    bool // the try under way has its entry in the log
 	fresh   bool // no idle connection any more: one has let us down
+	written int  // bytes of head and body in memory that were sent
+	timed   bool // the wait for more of the answer has its deadline
+	whole   bool // all of the request was sent, or is being sent
+	interim int  // 1xx answers so far
 	began   time.Time
 	out     []byte // the head of the request
 	answer  http1.Response
@@ -33,7 +38,7 @@ type try struct {
 
 func (t *try) reset() {
 	t.turn.reset()
-	t.fresh = false
+	t.fresh, t.open = false, false
 	t.answer.Reset()
 	t.head, t.start, t.end = 0, 0, 0
 	t.sendErr = nil
@@ -56,11 +61,11 @@ func (x *exchange) call() error {
 		if err == nil && x.unwanted() {
 			err = errAgain
 		}
-		if err == nil {
-			return nil
+		if err == nil || waits(err) {
+			return err
 		}
 		x.hangUp(false)
-		if x.conn.gone.Load() {
+		if x.gone() {
 			x.last().Status = 0 // the server was given no chance (nginx: "-")
 			x.last().Failed = 0
 			return errClientGone
@@ -79,12 +84,18 @@ func (x *exchange) call() error {
 	}
 }
 
+// callOnce goes on where it stopped to wait.
 func (x *exchange) callOnce() error {
-	if err := x.connect(); err != nil {
-		return err
+	x.stage = stageCall
+	if x.try.conn == nil {
+		if err := x.connect(); err != nil {
+			return err
+		}
 	}
-	if err := x.send(); err != nil {
-		return err
+	if !x.try.whole {
+		if err := x.send(); err != nil {
+			return err
+		}
 	}
 	return x.readAnswer()
 }
@@ -97,23 +108,29 @@ func (x *exchange) connect() error {
 	if err != nil {
 		return err
 	}
-	x.beginTry(peer.text)
+	if !t.open {
+		x.beginTry(peer.text)
+	}
 	if !t.fresh && x.mayReuse(&peer.pool) {
 		t.conn = peer.pool.get()
 	}
 	if t.conn == nil {
-		if t.conn, err = x.dial(peer); err != nil {
+		if t.conn, err = x.dial(peer); err == errDetach {
+			return err
+		} else if err != nil {
 			return x.connectFailed(err)
 		}
 	}
-	x.last().Connect = time.Since(t.began)
+	x.last().Connect = x.since(t.began)
 	return x.announceCall()
 }
 
 // announceCall tells hungUp which connection to interrupt.
 func (x *exchange) announceCall() error {
-	x.conn.calling.Store(x.try.conn.Conn)
-	if x.conn.gone.Load() {
+	if !x.place.ignoreAbort {
+		x.conn.calling.Store(x.try.conn.Conn)
+	}
+	if x.gone() {
 		return errClientGone
 	}
 	return nil
@@ -125,6 +142,9 @@ const dialSlice = 250 * time.Millisecond // of a wait for a full backlog: how la
 // is full it waits, where nginx answers 502 (gunicorn issue 2433).
 func (x *exchange) dial(p *peer) (*peerConn, error) {
 	poller := x.conn.proxy.poller
+	if x.inline {
+		return p.dialAtOnce(poller)
+	}
 	end := x.until(x.place.connectTimeout)
 	if !p.address.dial.IsUnix() {
 		return p.dial(poller, end)
@@ -136,7 +156,7 @@ func (x *exchange) dial(p *peer) (*peerConn, error) {
 			next = end
 		}
 		c, err := p.dial(poller, next)
-		if err == nil || last || x.conn.gone.Load() || !errors.Is(err, syscall.EAGAIN) {
+		if err == nil || last || x.gone() || !errors.Is(err, syscall.EAGAIN) {
 			return c, err
 		}
 	}
@@ -155,7 +175,8 @@ func (x *exchange) connectFailed(err error) error {
 // beginTry adds an entry to $upstream_addr and its like.
 func (x *exchange) beginTry(addr string) {
 	t := &x.try
-	t.began, t.sendErr = time.Now(), nil
+	t.open, t.began, t.sendErr = true, x.clock(), nil
+	t.written, t.whole, t.timed, t.interim = 0, false, false, 0
 	t.start, t.end = 0, 0
 	t.answer.Reset()
 	if x.detour.separate {
@@ -172,6 +193,7 @@ func (x *exchange) last() *accesslog.Try { return &x.Upstream[len(x.Upstream)-1]
 func (x *exchange) hangUp(keep bool) {
 	t := &x.try
 	c := t.conn
+	t.open = false
 	if c == nil {
 		return
 	}
@@ -181,14 +203,11 @@ func (x *exchange) hangUp(keep bool) {
 		c.Interrupt()
 		x.stopSending()
 	}
-	x.conn.calling.Store(nil)
-	if keep {
-		// hungUp may hold the pointer still: it must not interrupt what is the pool's.
-		x.conn.unwatch()
-		if !x.conn.gone.Load() {
-			c.peer.pool.put(c, time.Now())
-			return
-		}
+	// Who takes it out of calling has it: what hungUp may interrupt can not be the pool's.
+	ours := x.conn.calling.CompareAndSwap(c.Conn, nil) || x.place.ignoreAbort
+	if ours && keep {
+		c.peer.pool.put(c, x.clock())
+		return
 	}
 	c.Close()
 }

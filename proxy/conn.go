@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,12 +36,15 @@ type conn struct {
 	// What a client that leaves must stop. Its owner sets these before it looks at
 	// gone, and hungUp sets gone before it looks at them: one of the two sees the other.
 	onHangup func()
+	watched  bool
 	gone     atomic.Bool
-	waiting  atomic.Pointer[waiter]
-	calling  atomic.Pointer[netpoll.Conn]
+	calling  atomic.Pointer[netpoll.Conn] // who takes it out may interrupt it, or keep it
+	mu       sync.Mutex
+	waiting  *waiter // guarded by mu
 }
 
-// accept takes a new connection. It runs on a goroutine of its own.
+// accept takes a new connection. It runs on the goroutine that accepts, and does not
+// wait once the listener serves.
 func (l *listener) accept(nc *netpoll.Conn) {
 	<-l.ready
 	c := &conn{proxy: l.proxy, listener: l, nc: nc}
@@ -53,8 +57,8 @@ func (l *listener) accept(nc *netpoll.Conn) {
 	}
 	server := l.proxy.snap.Load().fallback(l)
 	nc.SetReadDeadline(c.info.Start.Add(server.headerTimeout))
-	if nc.Quiet() { // a client that says nothing yet holds no buffer
-		nc.WaitReadable(c.resume)
+	if c.mute || !c.shaken {
+		nc.WaitReadable(c.introduced)
 		return
 	}
 	c.run(newExchange(c))
@@ -69,7 +73,7 @@ func (c *conn) identify() {
 		ServerAddr: l.addr,
 		ServerPort: l.port,
 		Scheme:     "http",
-		Start:      l.proxy.now(),
+		Start:      l.proxy.when(time.Now()),
 		Socket:     c,
 	}
 	if c.shaken = !l.speaksTLS.Load(); !c.shaken {
@@ -88,7 +92,7 @@ func (c *conn) identify() {
 
 // resumed goes on with an idle connection: bytes came, it ended, its time is
 // over, or the proxy has no more use for it. A request that crosses the last of
-// these is served.
+// these is served. It may run on the poller's goroutine.
 func (c *conn) resumed(nc *netpoll.Conn) {
 	if nc.Woken() && nc.Quiet() {
 		c.close()
@@ -97,61 +101,87 @@ func (c *conn) resumed(nc *netpoll.Conn) {
 	c.run(newExchange(c))
 }
 
-// run serves requests until no byte of a next one is there.
+// step is what becomes of a connection after a part of an exchange.
+type step int
+
+const (
+	stepNext  step = iota // a request was answered, another may follow
+	stepIdle              // not a byte of a request is there
+	stepYield             // the request goes on when its app answers, or on a goroutine
+	stepOver              // the connection ends
+)
+
+// maxInlineRequests bounds what the poller's goroutine does in one go for a connection
+// whose next request is always there already.
+const maxInlineRequests = 32
+
+// run serves requests until no byte of a next one is there, or until the request
+// under way would have to wait and nobody may wait here: then it goes on in another
+// call of run, and x is not ours any more.
 func (c *conn) run(x *exchange) {
-	if c.mute && !c.ready(x) {
-		return
-	}
-	if !c.shaken {
-		if x = c.shake(x); x == nil {
-			return
-		}
-	}
-	for c.exchange(x) {
-		if x.start == x.end && !c.refill(x) {
-			timeout := x.server.keepaliveTimeout
+	for requests := 0; ; requests++ {
+		switch c.exchange(x) {
+		case stepNext:
+			if x.start < x.end {
+				if x.inline && requests > maxInlineRequests {
+					x.detach()
+					return
+				}
+				continue
+			}
+			c.nc.SetReadDeadline(x.until(x.server.keepaliveTimeout))
+			if c.secure != nil { // more may have come in the last record
+				x.start, x.end = 0, 0
+				continue
+			}
+			fallthrough
+		case stepIdle:
+			inline := x.inline
 			x.release()
-			c.park(timeout)
+			if c.nc.Arm(c.resume) {
+				return
+			}
+			if c.nc.Woken() && c.nc.Quiet() {
+				c.close()
+				return
+			}
+			x = newExchange(c)
+			x.inline = inline
+		case stepYield:
+			if x.goOn() {
+				return
+			}
+		case stepOver:
+			c.end(x)
 			return
 		}
 	}
-	if x.unread && x.sent {
-		c.linger(x)
-	}
-	x.release()
-	c.close()
 }
 
-// park gives the connection up until its next request.
-func (c *conn) park(timeout time.Duration) {
-	c.nc.SetReadDeadline(time.Now().Add(timeout))
-	c.nc.WaitReadable(c.resume)
+// exchange serves one request, or goes on with it.
+func (c *conn) exchange(x *exchange) (what step) {
+	defer c.recovered(x, &what)
+	err := x.advance()
+	switch {
+	case waits(err):
+		x.wait = err
+		return stepYield
+	case err == errIdle:
+		return stepIdle
+	case err == nil && x.keepAlive:
+		return stepNext
+	}
+	return stepOver
 }
 
-// exchange serves one request and reports whether the connection lives on.
-func (c *conn) exchange(x *exchange) (more bool) {
-	defer c.recovered(x, &more)
-	x.begin()
-	x.Pipelined = x.Pipelined && c.requests > 0
-	err := x.readHead()
-	if err == errNoRequest {
-		return false
-	}
-	if err == nil {
-		err = x.serve()
-	}
-	x.finish(err)
-	return x.keepAlive
-}
-
-// recovered turns a panic into a 500 for the request that it happened in. The
+// recovered requests a panic into a 500 for the request that it happened in. The
 // connection is closed; all others live on.
-func (c *conn) recovered(x *exchange, more *bool) {
+func (c *conn) recovered(x *exchange, what *step) {
 	reason := recover()
 	if reason == nil {
 		return
 	}
-	*more = false
+	*what = stepOver
 	c.proxy.logger.Error("a request panicked",
 		zap.Any("panic", reason), zap.ByteString("request", x.Line), zap.ByteString("stack", debug.Stack()))
 	if x.server == nil || x.End != (time.Time{}) {
@@ -159,6 +189,25 @@ func (c *conn) recovered(x *exchange, more *bool) {
 	}
 	x.keepAlive = false
 	x.finish(errInternal)
+	if x.inline {
+		x.backlog.drop() // nobody may wait here
+	}
+	_ = x.flush() // waits for nothing that is not bounded
+	x.record()
+}
+
+// end closes the connection, after a while if the client may still be sending.
+func (c *conn) end(x *exchange) {
+	if x.unread && x.sent {
+		if x.inline {
+			x.inline = false
+			go c.end(x)
+			return
+		}
+		c.linger(x)
+	}
+	x.release()
+	c.close()
 }
 
 // close ends the connection.
@@ -184,23 +233,30 @@ func (c *conn) linger(x *exchange) {
 			next = end
 		}
 		c.nc.SetReadDeadline(next)
-		if _, err := c.read(x.in); err != nil {
+		if _, err := c.read(x.in, true); err != nil {
 			return
 		}
 	}
 }
 
-// watch has the client's leaving stop what the request waits for; unwatch ends that.
-func (c *conn) watch()   { c.nc.OnHangup(c.onHangup) }
-func (c *conn) unwatch() { c.nc.OnHangup(nil) }
+// watch has the client's leaving stop what the request waits for, from the first
+// request that goes to an app until the connection ends.
+func (c *conn) watch() {
+	if !c.watched {
+		c.watched = true
+		c.nc.OnHangupSoon(c.onHangup)
+	}
+}
 
-// hungUp runs in the poller.
+// hungUp runs in the poller, or where the client was found to be gone.
 func (c *conn) hungUp() {
 	c.gone.Store(true)
-	if w := c.waiting.Load(); w != nil {
-		w.queue.remove(w, errClientGone)
-	}
-	if u := c.calling.Load(); u != nil {
+	if u := c.calling.Swap(nil); u != nil {
 		u.Interrupt()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if w := c.waiting; w != nil {
+		w.queue.remove(w, errClientGone)
 	}
 }

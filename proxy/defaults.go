@@ -16,6 +16,12 @@ const (
 	defaultTimeout             = 60 * time.Second // client_body, send, proxy_connect, proxy_send, proxy_read
 )
 
+// Defaults of the buffering of answers.
+const (
+	defaultProxyBuffers = 64 << 10 // nginx: proxy_buffers 8 8k
+	defaultMaxTempFile  = 1 << 30  // nginx: proxy_max_temp_file_size
+)
+
 // Defaults of an app and an upstream.
 const (
 	defaultQueueSize                 = 1000
@@ -82,6 +88,8 @@ type settings struct {
 	proxyRead      time.Duration
 	next           nextRules
 	ignoreAbort    bool
+	buffering      bool
+	backlog        backlogLimits
 	realip         *realip // nil: no peer is believed
 	site           siteRules
 }
@@ -96,6 +104,8 @@ func defaultSettings() settings {
 		proxySend:      defaultTimeout,
 		proxyRead:      defaultTimeout,
 		next:           nextRules{cases: defaultNextCases},
+		buffering:      true,
+		backlog:        backlogLimits{memory: defaultProxyBuffers, file: defaultMaxTempFile},
 		site:           defaultSite(),
 	}
 }

@@ -1,10 +1,6 @@
 package proxy
 
-import (
-	"time"
-
-	"paddock/proxy/http1"
-)
+import "paddock/proxy/http1"
 
 // divert looks whether the app's answer is to be replaced: by a file or another
 // location (X-Accel-Redirect), or by an error page (proxy_intercept_errors).
@@ -35,7 +31,7 @@ func (x *exchange) divert() error {
 
 // abandon lets go of an app whose answer is not relayed, and returns err.
 func (x *exchange) abandon(err error) error {
-	x.last().Response = time.Since(x.try.began)
+	x.last().Response = x.since(x.try.began)
 	x.letGo()
 	x.UpstreamHeader = nil // its buffer is for the next answer
 	x.upstream = nil

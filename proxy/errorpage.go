@@ -35,7 +35,7 @@ func (x *exchange) breakOff(r *refusal) {
 	x.keepAlive = false
 	x.unread = false
 	if x.untilClose && r != errClientGone {
-		x.conn.nc.Reset()
+		x.reset = true // once what came is out
 	}
 }
 

@@ -18,6 +18,10 @@ import (
 type exchange struct {
 	accesslog.Entry
 	conn   *conn
+	inline bool      // on the poller's goroutine: nothing may wait
+	stage  stage     // where it goes on
+	wait   error     // errAwait or errDetach: what it waits for
+	now    time.Time // when the poller came to it; for inline
 	snap   *snapshot
 	server *server
 	place  *location
@@ -34,9 +38,13 @@ type exchange struct {
 	forwarded     []byte // memory of ForwardedFor
 	forwardedHost []byte // the host that a trusted proxy was asked for; nil: ours
 
-	keepAlive bool // another request may follow on the connection
-	unread    bool // the client may still be sending: close so that it sees the answer
-	sent      bool // the head of the answer went out, whole or in part
+	keepAlive bool  // another request may follow on the connection
+	unread    bool  // the client may still be sending: close so that it sees the answer
+	sent      bool  // the head of the answer went out, whole or in part
+	interim   int64 // bytes sent before it
+	buffered  bool  // what the client leaves of the answer waits in the backlog
+	reset     bool  // only a reset tells the client that the answer is not whole
+	backlog   backlog
 
 	proof string // the answer to an ACME authority's challenge; "": it is no such request
 
@@ -55,6 +63,7 @@ type exchange struct {
 	grant    *generation   // let through by the queue
 	counters *siteCounters // that count it as in flight; nil before it is routed
 	waiter   waiter
+	queued   time.Time // since when it waits there; zero when it does not
 	try      try
 
 	out     []byte // the head of the answer
@@ -62,15 +71,20 @@ type exchange struct {
 	scratch []byte
 	page    []byte
 	iov     [5][]byte
+
+	onAnswer netpoll.Handler // these two are made once
+	onDetach func()
 }
 
-var exchanges = sync.Pool{New: func() any {
-	return &exchange{in: make([]byte, clientBufferSize)}
-}}
+var exchanges = sync.Pool{New: func() any { return &exchange{in: make([]byte, clientBufferSize)} }}
 
+// newExchange returns an exchange for the next request of c. It begins inline.
 func newExchange(c *conn) *exchange {
 	x := exchanges.Get().(*exchange)
-	x.conn = c
+	if x.onAnswer == nil {
+		x.onAnswer, x.onDetach = x.answerCame, x.detached
+	}
+	x.conn, x.inline, x.stage, x.now = c, true, stageNew, time.Now()
 	x.start, x.end = 0, 0
 	return x
 }
@@ -80,25 +94,62 @@ func (x *exchange) release() {
 	exchanges.Put(x)
 }
 
+// advance takes the request as far as it can: to its end, or to where it waits. Its stage
+// tells where to go on.
+func (x *exchange) advance() error {
+	if x.stage == stageNew {
+		x.begin()
+	}
+	if x.stage == stageHead {
+		err := x.readHead()
+		if waits(err) || err == errIdle || err == errNoRequest {
+			return err
+		}
+		if err != nil {
+			x.finish(err)
+		}
+	}
+	if x.stage < stageFlush {
+		err := x.serve()
+		if waits(err) {
+			return err
+		}
+		x.finish(err)
+	}
+	if err := x.flush(); err != nil {
+		return err
+	}
+	x.record()
+	return nil
+}
+
 // begin readies x for the next request of its connection. Bytes that came with
 // the last one move to the front.
 func (x *exchange) begin() {
 	x.end = copy(x.in, x.in[x.start:x.end])
 	x.start, x.head = 0, 0
 	tries := x.Upstream[:0]
-	x.Entry = accesslog.Entry{Conn: &x.conn.info, Upstream: tries, Pipelined: x.end > 0}
+	x.Entry = accesslog.Entry{Conn: &x.conn.info, Upstream: tries, Pipelined: x.end > 0 && x.conn.requests > 0}
 	x.req.Reset()
 	x.snap, x.server, x.place, x.upstream, x.counters = nil, nil, nil, nil, nil
-	x.keepAlive, x.unread, x.sent = false, false, false
+	x.keepAlive, x.unread, x.sent, x.interim = false, false, false, 0
 	x.chunked, x.untilClose = false, false
+	x.buffered, x.reset = false, false
 	x.upgrade, x.upgraded = false, false
 	x.proof = ""
 	x.detour.reset()
 	x.out = x.out[:0]
 	x.try.reset()
+	x.stage = stageHead
+	if x.end > 0 {
+		x.startClock()
+	}
 }
 
-var errNoRequest = errors.New("the connection ended between two requests")
+var (
+	errNoRequest = errors.New("the connection ended between two requests")
+	errIdle      = errors.New("no byte of a request is there")
+)
 
 // headLimits are nginx's: large_client_header_buffers 4 8k.
 var headLimits = http1.Limits{Line: maxHeadLine, Field: maxHeadLine, Total: maxHead, Fields: maxHeadFields}
@@ -106,26 +157,36 @@ var headLimits = http1.Limits{Line: maxHeadLine, Field: maxHeadLine, Total: maxH
 // readHead reads the head of a request. It returns errNoRequest when no byte of
 // one came: nobody is answered and nothing is logged then, as in nginx.
 func (x *exchange) readHead() error {
-	defer x.doneReading()
-	if x.end > 0 {
-		x.startClock()
-	}
 	for {
 		if x.end > 0 {
 			n, err := x.req.Parse(x.in[:x.end], &headLimits)
 			if err == nil {
+				x.doneReading()
 				x.head, x.start = n, n
+				x.stage = stageRoute
 				x.note()
 				return nil
 			}
 			if err != http1.ErrIncomplete {
+				x.doneReading()
 				return x.badHead(err)
 			}
 		}
-		if err := x.readMore(); err != nil {
+		if err := x.readMore(); err == netpoll.ErrWouldBlock {
+			return x.headLater()
+		} else if err != nil {
+			x.doneReading()
 			return x.cutHead(err)
 		}
 	}
+}
+
+// headLater is for a head that is not there, or not whole.
+func (x *exchange) headLater() error {
+	if x.end == 0 {
+		return errIdle
+	}
+	return errDetach
 }
 
 // startClock begins the time of a request with its first byte: from then on the
@@ -133,15 +194,15 @@ func (x *exchange) readHead() error {
 func (x *exchange) startClock() {
 	x.snap = x.conn.proxy.snap.Load()
 	x.server = x.snap.fallback(x.conn.listener)
-	x.Start = x.conn.proxy.now()
+	x.Start = x.conn.proxy.when(x.clock())
 	x.conn.proxy.reading.Add(1)
 	x.conn.requests++
 	x.ConnectionRequests = x.conn.requests
-	x.conn.nc.SetReadDeadline(x.Start.Add(x.server.headerTimeout))
+	x.conn.nc.SetReadDeadline(x.until(x.server.headerTimeout))
 }
 
 func (x *exchange) readMore() error {
-	n, err := x.conn.read(x.in[x.end:])
+	n, err := x.readClient(x.in[x.end:])
 	if n > 0 && x.end == 0 {
 		x.end = n
 		x.startClock()
@@ -217,29 +278,36 @@ func (x *exchange) note() {
 	x.HasID = true
 }
 
-// finish ends the request: what it held is given back, the client gets the
-// refusal when there is one, and the line is logged.
+// finish ends the request: what it held is given back, and the client gets the
+// refusal when there is one.
 func (x *exchange) finish(err error) {
+	x.stage = stageFlush
 	x.letGo()
+	if err == errClientGone {
+		x.conn.nc.Interrupt() // what it left is for nobody
+	}
 	if err != nil {
 		x.refuse(err)
 	}
 	x.noteRefusal(err)
 	x.dropGzip()
-	x.record()
-	x.body.drop()  // $request_body lies in it
-	x.dropBuffer() // $upstream_http_NAME lies in it
 }
 
 // record writes the access log line of the request. The place decides where; a
 // request that was never routed is of the address's default server.
 func (x *exchange) record() {
-	x.End = x.conn.proxy.now()
+	x.stage = stageNew
+	if x.sent {
+		x.HeaderSent = min(x.BytesSent-x.interim, int64(len(x.out)))
+	}
+	x.End = x.conn.proxy.when(x.clock())
 	x.count()
 	x.conn.proxy.requests.Add(1)
 	for _, t := range x.rules().logs {
 		t.write(&x.Entry)
 	}
+	x.body.drop()  // $request_body lies in it
+	x.dropBuffer() // $upstream_http_NAME lies in it
 }
 
 // rules returns the settings of the request's place, or of its server before
@@ -250,6 +318,3 @@ func (x *exchange) rules() *settings {
 	}
 	return &x.server.settings
 }
-
-// until returns the deadline of a step that may take d.
-func (x *exchange) until(d time.Duration) time.Time { return time.Now().Add(d) }

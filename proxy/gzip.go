@@ -66,7 +66,7 @@ func (x *exchange) mayCompressForProxy(g *gzipRules) bool {
 	}
 	if v, ok := x.answerField("expires"); ok {
 		when, ok := parseHTTPTime(v)
-		return has("expired") && ok && when.Before(x.conn.proxy.now())
+		return has("expired") && ok && when.Before(x.conn.proxy.when(x.clock()))
 	}
 	if v, ok := x.answerField("cache-control"); ok {
 		for _, word := range [...]string{"no-cache", "no-store", "private"} {

@@ -50,12 +50,13 @@ const recordHandshake = 0x16
 // handshake makes the connection secure. false: it was not to be, and is to be closed.
 // It runs on the connection's goroutine, under one deadline for all of it.
 func (c *conn) handshake() bool {
+	c.shaken = true
 	server := c.proxy.snap.Load().fallback(c.listener)
 	end := time.Now().Add(min(server.headerTimeout, maxHandshakeTime))
 	c.nc.SetReadDeadline(end)
 	c.nc.SetWriteDeadline(end)
 	s := &secure{wire: transport{nc: c.nc}}
-	if s.wire.fill() != nil {
+	if s.wire.fill(true) != nil {
 		return false // nobody spoke
 	}
 	if s.wire.in[0] != recordHandshake {
@@ -65,7 +66,7 @@ func (c *conn) handshake() bool {
 	}
 	s.conn = tls.Server(&s.wire, c.listener.secure)
 	err := s.conn.Handshake()
-	if flushed := s.wire.flush(); err == nil {
+	if flushed := s.wire.flush(true); err == nil {
 		err = flushed // the last flight, or the alert that says why not
 	}
 	if err != nil {
@@ -83,38 +84,6 @@ func (c *conn) handshake() bool {
 	c.secure, c.info.TLS = s, &s.state
 	c.nc.SetReadDeadline(time.Now().Add(server.headerTimeout))
 	return true
-}
-
-// shake makes the connection secure and returns an exchange with what has come of the
-// first request; nil: the connection was given up, or waits for it.
-func (c *conn) shake(x *exchange) *exchange {
-	x.release() // a client may take its time
-	if c.shaken = true; !c.handshake() {
-		c.close()
-		return nil
-	}
-	x = newExchange(c)
-	if c.misplaced != nil {
-		x.end = copy(x.in, c.misplaced)
-		return x
-	}
-	if !c.refill(x) {
-		x.release()
-		c.nc.WaitReadable(c.resume)
-		return nil
-	}
-	return x
-}
-
-// refill reports whether there is more to read than the socket tells of: bytes of the
-// next request may have come with the record of the last one.
-func (c *conn) refill(x *exchange) bool {
-	if c.secure == nil {
-		return false
-	}
-	n, err := c.secure.ReadReady(x.in)
-	x.start, x.end = 0, n
-	return n > 0 || err != errDry
 }
 
 // chooseConfig finds the server that a client asks for, as a request's Host would.
@@ -201,12 +170,15 @@ var (
 	errBadClientCert = &refusal{status: 400, code: 495, text: "The SSL certificate error"}
 )
 
-// read reads what the client sends.
-func (c *conn) read(p []byte) (int, error) {
-	if c.secure != nil {
-		return c.secure.Read(p)
+// read reads what the client sends; without wait only what has come.
+func (c *conn) read(p []byte, wait bool) (int, error) {
+	switch {
+	case c.secure != nil:
+		return c.secure.Read(p, wait)
+	case wait:
+		return c.nc.Read(p)
 	}
-	return c.nc.Read(p)
+	return c.nc.TryRead(p)
 }
 
 // writev sends the buffers to the client.
@@ -216,6 +188,26 @@ func (c *conn) writev(bufs [][]byte) (int64, error) {
 	}
 	return c.nc.Writev(bufs)
 }
+
+// tryWritev sends what the client takes at once of the buffers, else
+// netpoll.ErrWouldBlock. What TLS has sealed by then counts as sent.
+func (c *conn) tryWritev(bufs [][]byte) (int64, error) {
+	if c.secure != nil {
+		return c.secure.TryWritev(bufs)
+	}
+	return c.nc.TryWritev(bufs)
+}
+
+// WriteSome sends at least a byte to the client, and all that TLS has sealed.
+func (c *conn) WriteSome(p []byte) (int, error) {
+	if c.secure != nil {
+		return c.secure.WriteSome(p)
+	}
+	return c.nc.WriteSome(p)
+}
+
+// SetWriteDeadline sets when WriteSome fails.
+func (c *conn) SetWriteDeadline(t time.Time) error { return c.nc.SetWriteDeadline(t) }
 
 // closeWrite tells the client that nothing more comes.
 func (c *conn) closeWrite() error {

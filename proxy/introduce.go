@@ -7,32 +7,30 @@ import (
 	"go.uber.org/zap"
 
 	"paddock/accesslog"
+	"paddock/proxy/netpoll"
 )
 
-// ready reports whether a connection that had still to introduce itself goes on to
-// its first request. Load balancers open connections ahead of their requests: until
-// one comes it holds no buffer.
-func (c *conn) ready(x *exchange) bool {
-	introduced := c.introduce(x.in)
-	if introduced && !c.nc.Quiet() {
-		return true
-	}
-	x.release()
-	if introduced {
-		c.nc.WaitReadable(c.resume)
-	} else {
+// introduced lets a connection introduce itself (PROXY protocol, TLS), and goes on with
+// its first request. Load balancers open connections ahead of their requests, and a
+// client may take its time for a handshake: until a request comes it holds no buffer.
+func (c *conn) introduced(*netpoll.Conn) {
+	if c.mute && !c.introduce() || !c.shaken && !c.handshake() {
 		c.close()
+		return
 	}
-	return false
+	x := newExchange(c)
+	x.inline = false
+	x.end = copy(x.in, c.misplaced)
+	c.run(x)
 }
 
 // introduce reads the PROXY protocol header that a connection of a listener with
 // proxy_protocol begins with, and no byte behind it. false: the connection is to be
 // closed, since whom it speaks for is unknown. It has client_header_timeout from
 // the accept on, as in nginx.
-func (c *conn) introduce(buf []byte) bool {
+func (c *conn) introduce() bool {
 	c.mute = false
-	h, err := c.peekProxyHeader(buf[:maxProxyHeader])
+	h, err := c.peekProxyHeader(make([]byte, maxProxyHeader))
 	if err == errNoRequest {
 		return false // a probe that says nothing, or one that stalls
 	}

@@ -62,7 +62,7 @@ func (p *Proxy) startListener(key string, spec value.Listen, fds map[string]int)
 	} else {
 		l.addr = "unix:" + spec.Unix
 	}
-	accepts, err := p.poller.Listen(fd, l.accept)
+	accepts, err := p.poller.ListenInline(fd, l.accept)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", key, err)
 	}
@@ -73,8 +73,8 @@ func (p *Proxy) startListener(key string, spec value.Listen, fds map[string]int)
 // abandon ends a listener that was never made ready.
 func (l *listener) abandon() {
 	l.retired.Store(true)
+	close(l.ready) // whom it has accepted is closed
 	l.accepts.Close()
-	close(l.ready)
 }
 
 // retire stops accepting and has every connection end: idle ones now, others with

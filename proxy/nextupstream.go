@@ -203,7 +203,7 @@ func (x *exchange) mayReuse(p *pool) bool {
 func (p *pool) usedSince(t time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.idle) > 0 && p.idle[len(p.idle)-1].idleSince.After(t)
+	return len(p.idle) > 0 && p.idle[len(p.idle)-1].idleFrom.After(t)
 }
 
 // maySendTwice reports whether a second copy of the request does no harm.

@@ -64,7 +64,7 @@ type peer struct {
 
 func (u *upstream) newPeer(a address) *peer {
 	p := &peer{address: a}
-	p.pool.background, p.pool.rules = u.background, &u.keep
+	p.pool.rules = &u.keep
 	return p
 }
 

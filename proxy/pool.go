@@ -10,25 +10,24 @@ import (
 )
 
 // pool holds the idle connections to one peer, the latest used on top. Each is
-// watched: one that its server closes is closed here too, at once.
+// armed: one that its server closes, that sends a byte, or that is idle for too long
+// is closed here too, at once.
 type pool struct {
-	background *sync.WaitGroup
-	rules      *atomic.Pointer[keepRules] // of the upstream
-	mu         sync.Mutex
-	idle       []*peerConn
-	closed     bool
-	sweeper    *time.Timer
+	rules  *atomic.Pointer[keepRules] // of the upstream
+	mu     sync.Mutex
+	idle   []*peerConn
+	closed bool
 }
 
 // peerConn is a connection to a peer.
 type peerConn struct {
 	*netpoll.Conn
-	peer      *peer
-	made      time.Time
-	requests  int  // that it has carried
-	reused    bool // it has carried a request before
-	idleSince time.Time
-	onHangup  func() // made once, so that each wait for the next request allocates nothing
+	peer     *peer
+	made     time.Time
+	requests int             // that it has carried
+	idleFrom time.Time       // when it was put back last
+	reused   bool            // it has carried a request before
+	evict    netpoll.Handler // made once, so that each wait for the next request allocates nothing
 }
 
 // get returns an idle connection that is safe to use, or nil. One that has bytes
@@ -40,7 +39,9 @@ func (p *pool) get() *peerConn {
 		if c == nil {
 			return nil
 		}
-		c.OnHangup(nil)
+		if !c.Disarm() {
+			continue // evict has it
+		}
 		if c.Quiet() {
 			c.reused = true
 			return c
@@ -75,73 +76,37 @@ type keepRules struct {
 // are kept already, or it has served long enough.
 func (p *pool) put(c *peerConn, now time.Time) {
 	rules := p.rules.Load()
-	c.idleSince = now
 	c.requests++
-	if c.requests >= rules.requests || now.Sub(c.made) >= rules.time || !p.push(c, rules) {
+	c.idleFrom = now
+	c.SetReadDeadline(now.Add(rules.timeout))
+	if c.requests >= rules.requests || now.Sub(c.made) >= rules.time || !p.push(c, rules.conns) {
 		c.Close()
 	}
 }
 
-func (p *pool) push(c *peerConn, rules *keepRules) bool {
+func (p *pool) push(c *peerConn, limit int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || len(p.idle) >= rules.conns {
+	// Under mu, so that no one takes the connection before it is armed.
+	if p.closed || len(p.idle) >= limit || !c.Arm(c.evict) {
 		return false
 	}
 	p.idle = append(p.idle, c)
-	if p.sweeper == nil {
-		p.sweeper = time.AfterFunc(rules.timeout, p.sweep)
-	}
-	// Under mu, so that no one takes the connection before it is armed.
-	c.OnHangup(c.onHangup)
 	return true
 }
 
-// evict runs in the poller when the server has closed an idle connection.
-func (c *peerConn) evict() {
-	p := &c.peer.pool
-	p.background.Go(func() {
-		if p.take(c) {
-			c.Close()
-		}
-	})
+// evicted runs when something came on an idle connection, or its time is over.
+func (c *peerConn) evicted(*netpoll.Conn) {
+	c.peer.pool.forget(c)
+	c.Close()
 }
 
-func (p *pool) take(c *peerConn) bool {
+func (p *pool) forget(c *peerConn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	i := slices.Index(p.idle, c)
-	if i < 0 {
-		return false
+	if i := slices.Index(p.idle, c); i >= 0 {
+		p.idle = slices.Delete(p.idle, i, i+1)
 	}
-	p.idle = slices.Delete(p.idle, i, i+1)
-	return true
-}
-
-// sweep closes what was idle for too long, and comes again while any is left.
-func (p *pool) sweep() {
-	timeout := p.rules.Load().timeout
-	old := p.takeOld(time.Now().Add(-timeout), timeout)
-	for _, c := range old {
-		c.OnHangup(nil)
-		c.Close()
-	}
-}
-
-func (p *pool) takeOld(before time.Time, next time.Duration) []*peerConn {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	n := 0
-	for n < len(p.idle) && !p.idle[n].idleSince.After(before) {
-		n++
-	}
-	old := slices.Clone(p.idle[:n])
-	p.idle = slices.Delete(p.idle, 0, n)
-	p.sweeper = nil
-	if len(p.idle) > 0 && !p.closed {
-		p.sweeper = time.AfterFunc(next, p.sweep)
-	}
-	return old
 }
 
 // empty closes every idle connection; close also refuses those that come later.
@@ -153,13 +118,10 @@ func (p *pool) shut(closed bool) {
 	idle := p.idle
 	p.idle = nil
 	p.closed = p.closed || closed
-	if p.sweeper != nil {
-		p.sweeper.Stop()
-		p.sweeper = nil
-	}
 	p.mu.Unlock()
 	for _, c := range idle {
-		c.OnHangup(nil)
-		c.Close()
+		if c.Disarm() {
+			c.Close()
+		}
 	}
 }

@@ -72,9 +72,7 @@ func New(o Options) (*Proxy, error) {
 	if p.logger == nil {
 		p.logger = zap.NewNop()
 	}
-	if p.now == nil {
-		p.now = time.Now
-	}
+	p.spool.logger = p.logger
 	if p.poller == nil {
 		poller, err := netpoll.Open()
 		if err != nil {
@@ -88,6 +86,14 @@ func New(o Options) (*Proxy, error) {
 	p.quit = quit
 	p.background.Go(func() { p.names.run(ctx, p.renew) })
 	return p, nil
+}
+
+// when is the log's time of what happens at t.
+func (p *Proxy) when(t time.Time) time.Time {
+	if p.now != nil {
+		return p.now()
+	}
+	return t
 }
 
 // Configure serves by cfg from now on. listeners holds a listening socket for
@@ -172,7 +178,7 @@ func (p *Proxy) linkUpstreams(next *snapshot) map[string]*upstream {
 	for name, plan := range next.groups {
 		u := p.upstreams[name]
 		if u == nil || u.app != plan.app {
-			u = newUpstream(plan, &p.background)
+			u = newUpstream(plan)
 		}
 		u.configure(plan)
 		if s, ok := p.states[name]; ok && u.app && p.upstreams[name] != u {

@@ -2,18 +2,32 @@ package proxy
 
 import (
 	"io"
-	"time"
 
 	"paddock/proxy/http1"
+	"paddock/proxy/netpoll"
 )
 
-// relay sends the answer to the client as it comes from the app.
-func (x *exchange) relay() error {
+// startRelay decides how the answer goes to the client, and writes its head.
+func (x *exchange) startRelay() error {
 	t := &x.try
 	kind, length := t.answer.Body(x.Method)
 	t.framing.reset(kind, length)
 	x.buildHead(kind, length)
+	x.buffered = x.buffers()
+	x.stage = stageRelay
+	if x.inline && (x.gzip != nil || kind == http1.Length && length > maxInlineAnswer) {
+		return errDetach
+	}
+	return nil
+}
+
+// relay sends the answer to the client as it comes from the app.
+func (x *exchange) relay() error {
+	t := &x.try
 	for {
+		if err := x.makeWay(); err != nil {
+			return err
+		}
 		n, data, done, err := t.framing.take(t.buf[t.start:t.end])
 		t.start += n
 		if err != nil {
@@ -27,6 +41,9 @@ func (x *exchange) relay() error {
 			return err
 		}
 		if err := x.moreAnswer(); err != nil {
+			if waits(err) {
+				return err
+			}
 			if err != io.EOF || t.framing.end() != nil {
 				return x.brokenAnswer(err, nil)
 			}
@@ -34,6 +51,16 @@ func (x *exchange) relay() error {
 			return x.sendPart(nil, true)
 		}
 	}
+}
+
+// makeWay hands a relay over to a goroutine that is more than the poller should do, and
+// has what the client left drained from there on.
+func (x *exchange) makeWay() error {
+	if x.inline && (x.backlog.open || x.last().Length > maxInlineAnswer) {
+		return errDetach
+	}
+	x.backlog.start()
+	return nil
 }
 
 // chooseFraming decides how the client finds the end of the answer, and so
@@ -60,7 +87,7 @@ func (x *exchange) moreAnswer() error {
 // the last bytes: the next request need not wait for them.
 func (x *exchange) answered() {
 	t := &x.try
-	x.last().Response = time.Since(t.began)
+	x.last().Response = x.since(t.began)
 	// Bytes behind the answer belong to nobody (rule 13), nor does what a short
 	// request may have left on the app's side (rule 15).
 	clean := t.start == t.end && t.sendErr == nil && !x.announcesMore()
@@ -72,8 +99,8 @@ func (x *exchange) answered() {
 // that it is not whole: no last chunk, and a reset where only the end of the
 // connection would tell.
 func (x *exchange) brokenAnswer(err error, data []byte) error {
-	x.last().Response = time.Since(x.try.began)
-	if x.conn.gone.Load() {
+	x.last().Response = x.since(x.try.began)
+	if x.gone() {
 		return errClientGone
 	}
 	if !x.sent && len(data) == 0 && x.try.framing.kind == http1.Chunked {
@@ -113,12 +140,10 @@ func (x *exchange) sendPart(data []byte, last bool) error {
 	case len(data) > 0:
 		bufs = append(bufs, data)
 	}
-	if len(bufs) == 0 {
-		x.Completed = last
-		return nil
-	}
-	if err := x.write(bufs); err != nil {
-		return err
+	if len(bufs) > 0 {
+		if err := x.write(bufs); err != nil {
+			return err
+		}
 	}
 	x.Completed = last
 	return nil
@@ -129,19 +154,87 @@ var (
 	lastChunk = http1.AppendLastChunk(nil)
 )
 
-// write sends bytes of the answer, at most send_timeout between two writes.
+// write sends bytes of the answer, at most send_timeout between two writes. What the
+// client does not take at once waits in the backlog when the answer is buffered, or
+// when nobody can wait here.
 func (x *exchange) write(bufs [][]byte) error {
-	x.conn.nc.SetWriteDeadline(x.until(x.rules().sendTimeout))
-	n, err := x.conn.writev(bufs)
-	x.BytesSent += n
-	if !x.sent && n > 0 {
-		x.sent = true
-		x.HeaderSent = min(n, int64(len(x.out)))
-		x.sentOut.head = x.out
-		x.Response = &x.sentOut
+	if x.backlog.busy() {
+		if x.backlog.add(bufs, 0) != nil {
+			return errClientGone
+		}
+		return nil
+	}
+	n, err := x.conn.tryWritev(bufs)
+	if n > 0 || err == netpoll.ErrWouldBlock {
+		x.noteSent(n)
+	}
+	if err == netpoll.ErrWouldBlock {
+		if !x.inline && (!x.buffered || x.grant == nil) { // the app has no part in it, or has done its part
+			return x.writeOn(bufs, n)
+		}
+		x.backlog.begin(x)
+		if !x.inline {
+			x.backlog.start()
+		}
+		err = x.backlog.add(bufs, n)
 	}
 	if err != nil {
 		return errClientGone
 	}
 	return nil
+}
+
+// noteSent counts bytes of the answer that went out, or will.
+func (x *exchange) noteSent(n int64) {
+	if !x.sent {
+		x.sent, x.interim = true, x.BytesSent
+		x.sentOut.head = x.out
+		x.Response = &x.sentOut
+	}
+	x.BytesSent += n
+}
+
+// writeOn writes what is left of bufs behind the first skip bytes.
+func (x *exchange) writeOn(bufs [][]byte, skip int64) error {
+	for _, buf := range bufs {
+		if n := min(skip, int64(len(buf))); n > 0 {
+			buf, skip = buf[n:], skip-n
+		}
+		for len(buf) > 0 {
+			x.conn.nc.SetWriteDeadline(x.until(x.rules().sendTimeout))
+			n, err := x.conn.WriteSome(buf)
+			x.BytesSent += int64(n)
+			if err != nil {
+				return errClientGone
+			}
+			buf = buf[n:]
+		}
+	}
+	return nil
+}
+
+// flush waits until the client has what it left, and counts it.
+func (x *exchange) flush() error {
+	b := &x.backlog
+	if !b.open {
+		x.resetIf()
+		return nil
+	}
+	if x.inline {
+		return errDetach
+	}
+	if err := b.finish(); err != nil {
+		x.Completed, x.keepAlive = false, false
+	}
+	x.BytesSent += b.sent
+	b.drop()
+	x.resetIf()
+	return nil
+}
+
+// resetIf breaks a connection whose end alone would look like that of the answer.
+func (x *exchange) resetIf() {
+	if x.reset {
+		x.conn.nc.Reset()
+	}
 }

@@ -16,7 +16,7 @@ func (x *exchange) route() error {
 	x.ServerName = x.server.name
 	x.Host = x.hostName()
 	x.keepAlive = x.mayLiveOn()
-	x.place = x.server.whole
+	x.place, x.stage = x.server.whole, stagePlace
 	if err := x.checkSecure(); err != nil {
 		return err
 	}
@@ -35,6 +35,7 @@ func (x *exchange) route() error {
 // locate finds the place of the path, or the named one that an internal redirect
 // leads to, and lets it say whom it believes.
 func (x *exchange) locate() error {
+	x.stage = stagePlace
 	err := x.findPlace()
 	x.Root, x.RootPath = x.place.documentRoot()
 	x.believeInPlace()

@@ -41,7 +41,7 @@ type secure struct {
 // flight, and an alert each go out with one system call, and outside of its locks.
 type transport struct {
 	nc  *netpoll.Conn
-	dry bool // no read of the socket: only what has come already
+	try bool // nothing waits: a read ends with netpoll.ErrWouldBlock, after which crypto/tls goes on
 	buf *[secureBuffer]byte
 	in  []byte // what of buf is not taken yet
 
@@ -50,26 +50,14 @@ type transport struct {
 	sending bool
 }
 
-// errDry ends a read when nothing has come. crypto/tls goes on after a temporary error.
-var errDry error = dry{}
-
-type dry struct{}
-
-func (dry) Error() string   { return "nothing has come yet" }
-func (dry) Timeout() bool   { return false }
-func (dry) Temporary() bool { return true }
-
 // Read gives crypto/tls some of the bytes that have come. Before it waits it sends what
 // crypto/tls has written: the other side may wait for that.
 func (w *transport) Read(p []byte) (int, error) {
 	if len(w.in) == 0 {
-		if w.dry {
-			return 0, errDry
-		}
-		if err := w.flush(); err != nil {
+		if err := w.flush(!w.try); err != nil {
 			return 0, err
 		}
-		if err := w.fill(); err != nil {
+		if err := w.fill(!w.try); err != nil {
 			return 0, err
 		}
 	}
@@ -80,10 +68,15 @@ func (w *transport) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// fill waits for bytes.
-func (w *transport) fill() error {
+// fill reads bytes.
+func (w *transport) fill(wait bool) (err error) {
+	n := 0
 	w.buf = secureBuffers.Get().(*[secureBuffer]byte)
-	n, err := w.nc.Read(w.buf[:])
+	if wait {
+		n, err = w.nc.Read(w.buf[:])
+	} else {
+		n, err = w.nc.TryRead(w.buf[:])
+	}
 	if n == 0 {
 		w.drop()
 		return err
@@ -109,8 +102,8 @@ func (w *transport) Write(p []byte) (int, error) {
 }
 
 // flush sends what there is, and returns when all of it has gone or another goroutine
-// sends already.
-func (w *transport) flush() error {
+// sends already; without wait with netpoll.ErrWouldBlock when the socket is full.
+func (w *transport) flush(wait bool) error {
 	for {
 		w.mu.Lock()
 		out := w.out
@@ -120,15 +113,37 @@ func (w *transport) flush() error {
 		}
 		w.out, w.sending = nil, true
 		w.mu.Unlock()
-		_, err := w.nc.Write(*out)
-		*out = (*out)[:0]
-		sealedBuffers.Put(out)
+		n, err := w.send(*out, wait)
+		*out = append((*out)[:0], (*out)[n:]...)
 		w.mu.Lock()
 		w.sending = false
+		w.putBack(out)
 		w.mu.Unlock()
 		if err != nil {
 			return err
 		}
+	}
+}
+
+func (w *transport) send(p []byte, wait bool) (int, error) {
+	if wait {
+		return w.nc.Write(p)
+	}
+	return w.nc.TryWrite(p)
+}
+
+// putBack keeps what was not sent in front of what has been written since. mu is held.
+func (w *transport) putBack(out *[]byte) {
+	spare := out
+	if len(*out) > 0 {
+		if spare = w.out; spare != nil {
+			*out = append(*out, *spare...)
+		}
+		w.out = out
+	}
+	if spare != nil {
+		*spare = (*spare)[:0]
+		sealedBuffers.Put(spare)
 	}
 }
 
@@ -151,20 +166,52 @@ func (w *transport) SetDeadline(t time.Time) error      { return w.nc.SetDeadlin
 func (w *transport) SetReadDeadline(t time.Time) error  { return w.nc.SetReadDeadline(t) }
 func (w *transport) SetWriteDeadline(t time.Time) error { return w.nc.SetWriteDeadline(t) }
 
-// Read is [netpoll.Conn.Read] of what the client said.
-func (s *secure) Read(p []byte) (int, error) { return s.conn.Read(p) }
-
-// ReadReady is Read of what has come already; errDry: there is nothing.
-func (s *secure) ReadReady(p []byte) (int, error) {
-	s.wire.dry = true
+// Read is [netpoll.Conn.Read] of what the client said; without wait it is TryRead.
+func (s *secure) Read(p []byte, wait bool) (int, error) {
+	s.wire.try = !wait
 	n, err := s.conn.Read(p)
-	s.wire.dry = false
+	s.wire.try = false
+	return n, err
+}
+
+// TryWritev seals the buffers and sends what the socket takes: then all of them count as
+// written, and with netpoll.ErrWouldBlock a WriteSome has to send the rest. While there
+// is such a rest nothing is sealed.
+func (s *secure) TryWritev(bufs [][]byte) (int64, error) {
+	if err := s.wire.flush(false); err != nil {
+		return 0, err
+	}
+	n, err := s.sealAll(bufs, false)
+	if err == nil {
+		err = s.wire.flush(false)
+	}
+	return n, err
+}
+
+// WriteSome sends what is sealed, and one record more.
+func (s *secure) WriteSome(p []byte) (int, error) {
+	if err := s.wire.flush(true); err != nil {
+		return 0, err
+	}
+	n, err := s.conn.Write(p[:min(len(p), maxRecord)])
+	if err == nil {
+		err = s.wire.flush(true)
+	}
 	return n, err
 }
 
 // Writev is [netpoll.Conn.Writev]: as few records as the bytes need, and one system
 // call for every 64 KiB.
-func (s *secure) Writev(bufs [][]byte) (done int64, err error) {
+func (s *secure) Writev(bufs [][]byte) (int64, error) {
+	n, err := s.sealAll(bufs, true)
+	if err == nil {
+		err = s.wire.flush(true)
+	}
+	return n, err
+}
+
+// sealAll writes the buffers as records, and sends them when there are many.
+func (s *secure) sealAll(bufs [][]byte, wait bool) (done int64, err error) {
 	record, n := secureBuffers.Get().(*[secureBuffer]byte), 0
 	defer secureBuffers.Put(record)
 	for _, b := range bufs {
@@ -180,20 +227,19 @@ func (s *secure) Writev(bufs [][]byte) (done int64, err error) {
 			} else {
 				b = b[len(part):]
 			}
-			if err := s.seal(part); err != nil {
+			if err := s.seal(part, wait); err != nil {
 				return done, err
 			}
 			done += int64(len(part))
 		}
 	}
-	if err := s.seal(record[:n]); err != nil {
+	if err := s.seal(record[:n], wait); err != nil {
 		return done, err
 	}
-	return done + int64(n), s.wire.flush()
+	return done + int64(n), nil
 }
 
-// seal writes bytes as records, and sends them when there are many.
-func (s *secure) seal(b []byte) error {
+func (s *secure) seal(b []byte, wait bool) error {
 	for len(b) > 0 {
 		part := b[:min(len(b), maxSealed)]
 		b = b[len(part):]
@@ -201,7 +247,7 @@ func (s *secure) seal(b []byte) error {
 			return err
 		}
 		if s.wire.sealed() >= maxSealed {
-			if err := s.wire.flush(); err != nil {
+			if err := s.wire.flush(wait); err != nil && err != netpoll.ErrWouldBlock {
 				return err
 			}
 		}
@@ -215,21 +261,17 @@ func (s *secure) CloseWrite() error {
 	if err := s.conn.CloseWrite(); err != nil {
 		return err
 	}
-	if err := s.wire.flush(); err != nil {
+	if err := s.wire.flush(true); err != nil {
 		return err
 	}
 	return s.wire.nc.CloseWrite()
 }
 
-// byeTime is how long a client may take to make room for close_notify.
-const byeTime = 50 * time.Millisecond
-
 // bye sends close_notify, if the socket has room for it: without it a client cannot
 // tell the end from a cut.
 func (s *secure) bye() {
 	if s.conn.CloseWrite() == nil {
-		s.wire.nc.SetWriteDeadline(time.Now().Add(byeTime))
-		_ = s.wire.flush() // a connection that is broken is closed all the same
+		_ = s.wire.flush(false) // a connection that is broken is closed all the same
 	}
 	if s.wire.buf != nil {
 		s.wire.drop()

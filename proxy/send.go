@@ -4,6 +4,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"paddock/proxy/netpoll"
 )
 
 // send writes the request. That the app stopped reading is no failure yet: it
@@ -11,20 +13,43 @@ import (
 // looked for first.
 func (x *exchange) send() error {
 	t := &x.try
-	keep := x.upstream.keep.Load().conns > 0
-	t.out = x.appendRequestHead(t.out[:0], keep)
-	t.conn.SetWriteDeadline(x.until(x.place.proxySend))
+	if t.written == 0 {
+		keep := x.upstream.keep.Load().conns > 0
+		t.out = x.appendRequestHead(t.out[:0], keep)
+	}
 	if x.body.file != nil {
+		if x.inline {
+			return errDetach
+		}
+		t.whole = true
 		t.conn.SetReadDeadline(time.Time{})
 		t.sending = make(chan error, 1)
 		x.last().BytesSent = int64(len(t.out)) + x.body.size
 		go x.sendFile(t.conn, x.body.file, t.sending)
 		return nil
 	}
-	x.iov[0], x.iov[1] = t.out, x.body.mem
-	n, err := t.conn.Writev(x.iov[:2])
+	return x.sendMemory()
+}
+
+// sendMemory sends a request whose body, if any, is in memory.
+func (x *exchange) sendMemory() error {
+	t := &x.try
+	head := min(t.written, len(t.out))
+	x.iov[0], x.iov[1] = t.out[head:], x.body.mem[t.written-head:]
+	var n int64
+	var err error
+	if x.inline {
+		n, err = t.conn.TryWritev(x.iov[:2])
+	} else {
+		t.conn.SetWriteDeadline(x.until(x.place.proxySend))
+		n, err = t.conn.Writev(x.iov[:2])
+	}
+	t.written += int(n)
 	x.last().BytesSent += n
-	t.sendErr = err
+	if err == netpoll.ErrWouldBlock {
+		return errDetach
+	}
+	t.whole, t.sendErr = true, err
 	return nil
 }
 

@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
+	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 )
 
@@ -16,6 +18,9 @@ type spool struct {
 	dir   atomic.Pointer[string]
 	limit atomic.Int64
 	used  atomic.Int64
+
+	logger     *zap.Logger
+	complained atomic.Int64 // when, in nanoseconds of Unix time
 }
 
 const spoolMode = 0o600
@@ -70,6 +75,37 @@ func (s *spool) write(f *os.File, data []byte) error {
 		return fmt.Errorf("write a temporary file: %w", err)
 	}
 	return nil
+}
+
+// writeAt writes data into a file of that size, within the bound of all files together.
+// When it fails the file is as long as before.
+func (s *spool) writeAt(f *os.File, data []byte, at, size int64) error {
+	more := max(at+int64(len(data))-size, 0)
+	if s.used.Add(more) > s.limit.Load() {
+		s.used.Add(-more)
+		return errSpoolFull
+	}
+	if _, err := f.WriteAt(data, at); err != nil {
+		s.used.Add(-more)
+		if shrink := f.Truncate(size); shrink != nil {
+			err = errors.Join(err, shrink)
+		}
+		return fmt.Errorf("write a temporary file: %w", err)
+	}
+	return nil
+}
+
+// complainEvery bounds how often the log hears of a disk that is full.
+const complainEvery = time.Minute
+
+// complain tells the log, once a minute at most.
+func (s *spool) complain(text string, why error) {
+	now := time.Now().UnixNano()
+	last := s.complained.Load()
+	if last != 0 && now-last < int64(complainEvery) || !s.complained.CompareAndSwap(last, now) {
+		return
+	}
+	s.logger.Warn(text, zap.Error(why))
 }
 
 func (s *spool) close(f *os.File) {

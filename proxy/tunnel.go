@@ -27,8 +27,7 @@ var tunnelBuffers = sync.Pool{New: func() any { return new([tunnelBuffer]byte) }
 // proxy_send_timeout. The request keeps its snapshot and its generation, and its
 // place among the requests of the app unless the app's workers are asynchronous.
 func (x *exchange) tunnel() error {
-	x.conn.unwatch() // the end of one side is not the end of the tunnel
-	if x.conn.gone.Load() {
+	if !x.place.ignoreAbort && !x.conn.calling.CompareAndSwap(x.try.conn.Conn, nil) { // the end of one side is not the end of the tunnel
 		return errClientGone
 	}
 	if err := x.sendSwitch(); err != nil {
@@ -114,7 +113,7 @@ func (x *exchange) passUp(client, app *netpoll.Conn) error {
 
 // readUp reads what the client sends next; no bytes are its end.
 func (x *exchange) readUp(client, app *netpoll.Conn, buf []byte) (start, end int, err error) {
-	n, err := x.conn.read(buf)
+	n, err := x.conn.read(buf, true)
 	switch {
 	case n > 0:
 		app.SetReadDeadline(x.until(x.place.proxyRead))
@@ -132,7 +131,7 @@ func (x *exchange) readUp(client, app *netpoll.Conn, buf []byte) (start, end int
 // closeTunnel tells the log why a tunnel was cut; one that its sides ended is
 // complete.
 func (x *exchange) closeTunnel(err error) error {
-	x.last().Response = time.Since(x.try.began)
+	x.last().Response = x.since(x.try.began)
 	x.Completed = err == nil
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		x.conn.proxy.logger.Info("a WebSocket was closed: nothing came, or was taken, in time",

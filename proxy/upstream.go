@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -14,12 +15,11 @@ import (
 // upstream is one app or [upstream] as it lives: it outlives snapshots, with its
 // queue, counters and idle connections.
 type upstream struct {
-	name       string
-	app        bool
-	queue      queue
-	counters   upstreamCounters
-	background *sync.WaitGroup // of the proxy: evictions of idle connections
-	keep       atomic.Pointer[keepRules]
+	name     string
+	app      bool
+	queue    queue
+	counters upstreamCounters
+	keep     atomic.Pointer[keepRules]
 
 	plan       *groupPlan // guarded by queue.mu, as are the next two
 	state      AppState
@@ -39,8 +39,8 @@ type generation struct {
 	drained  []chan struct{} // closed when inFlight is 0
 }
 
-func newUpstream(plan *groupPlan, background *sync.WaitGroup) *upstream {
-	u := &upstream{name: plan.name, app: plan.app, background: background, born: time.Now()}
+func newUpstream(plan *groupPlan) *upstream {
+	u := &upstream{name: plan.name, app: plan.app, born: time.Now()}
 	u.keep.Store(plan.limits.keepRules())
 	u.queue.generations = map[int]*generation{}
 	if !plan.app {
@@ -187,11 +187,27 @@ func (u *upstream) drop() {
 
 // dial connects to the peer.
 func (p *peer) dial(poller *netpoll.Poller, deadline time.Time) (*peerConn, error) {
-	nc, err := poller.Dial(p.address.dial, deadline)
+	return p.dialled(poller.Dial(p.address.dial, deadline))
+}
+
+// dialAtOnce connects to a unix socket that takes the connection without any wait, or
+// fails with errDetach.
+func (p *peer) dialAtOnce(poller *netpoll.Poller) (*peerConn, error) {
+	if !p.address.dial.IsUnix() {
+		return nil, errDetach
+	}
+	nc, err := poller.TryDial(p.address.dial)
+	if errors.Is(err, netpoll.ErrWouldBlock) {
+		err = errDetach
+	}
+	return p.dialled(nc, err)
+}
+
+func (p *peer) dialled(nc *netpoll.Conn, err error) (*peerConn, error) {
 	if err != nil {
 		return nil, err
 	}
 	c := &peerConn{Conn: nc, peer: p, made: time.Now()}
-	c.onHangup = c.evict
+	c.evict = c.evicted
 	return c, nil
 }

@@ -16,7 +16,8 @@ type Conn struct {
 	remote netip.AddrPort // zero for a unix socket
 	name   string         // of a dialled unix socket: its path
 
-	resume   Handler // of WaitReadable; belongs to who takes armed away
+	resume   Handler // of WaitReadable and Arm; belongs to who takes armed away, as does inline
+	inline   bool    // resume may run on the poller's goroutine
 	resumed  func()  // resumeNow, made once
 	onHangup func()  // guarded by mu
 }

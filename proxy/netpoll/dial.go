@@ -1,6 +1,7 @@
 package netpoll
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -50,6 +51,18 @@ func (p *Poller) dial(a Addr, deadline time.Time) (*Conn, error) {
 	return c, nil
 }
 
+// TryDial is Dial for a unix socket, but returns ErrWouldBlock instead of waiting for room in its backlog.
+func (p *Poller) TryDial(a Addr) (*Conn, error) {
+	c, err := p.dial(a, time.Time{})
+	switch {
+	case err == nil:
+		return c, nil
+	case errors.Is(err, syscall.EAGAIN):
+		return nil, ErrWouldBlock
+	}
+	return nil, fmt.Errorf("connect to %s: %w", a, err)
+}
+
 func (p *Poller) newDialled(a Addr) (*Conn, error) {
 	fd, err := unix.Socket(a.family(), unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -97,7 +110,7 @@ func (c *Conn) awaitConnect(deadline time.Time) error {
 	}
 	for {
 		waited := false
-		if err := c.mayWrite(&waited); err != nil {
+		if err := c.mayWrite(&waited, true); err != nil {
 			return err
 		}
 		errno, err := unix.GetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_ERROR)

@@ -34,6 +34,11 @@ type Listener struct {
 // connection. fd stays the caller's: Listen works on a duplicate, makes the socket non-blocking for all who share it, and
 // sets TCP_NODELAY, which accepted connections inherit.
 func (p *Poller) Listen(fd int, handle Handler) (*Listener, error) {
+	return p.ListenInline(fd, func(c *Conn) { go handle(c) })
+}
+
+// ListenInline is Listen, but calls handle on the goroutine that accepts: it must not wait for anything.
+func (p *Poller) ListenInline(fd int, handle Handler) (*Listener, error) {
 	l, err := p.newListener(fd, handle)
 	if err != nil {
 		return nil, fmt.Errorf("listen on descriptor %d: %w", fd, err)
@@ -158,7 +163,7 @@ func (l *Listener) accept() syscall.Errno {
 		return syscall.EMFILE
 	}
 	c.read.restore() // the request is often there already
-	go l.handle(c)
+	l.handle(c)
 	return 0
 }
 

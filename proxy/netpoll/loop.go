@@ -80,14 +80,14 @@ func (l *loop) spread(event *unix.EpollEvent) {
 	if event.Events&hangupEvents != 0 {
 		s.flags.Or(flagHangup) // before the state: see the package's comment
 	}
-	if event.Events&(unix.EPOLLIN|hangupEvents) != 0 {
-		s.wake(&s.read, ready)
-	}
 	if event.Events&(unix.EPOLLOUT|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
-		s.wake(&s.write, ready)
+		s.write.wake(ready)
 	}
 	if event.Events&hangupEvents != 0 && s.conn != nil {
 		s.conn.hungUp()
+	}
+	if event.Events&(unix.EPOLLIN|hangupEvents) != 0 && s.read.wake(ready) {
+		s.conn.resumeOnLoop() // the last thing here: its owner may close it
 	}
 }
 

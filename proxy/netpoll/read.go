@@ -11,16 +11,21 @@ import (
 
 // Read reads what there is, at most len(p) bytes, and waits when there is nothing. It returns io.EOF after the peer's end,
 // os.ErrDeadlineExceeded, net.ErrClosed after Close, ErrInterrupted, or a system call's error.
-func (c *Conn) Read(p []byte) (int, error) {
+func (c *Conn) Read(p []byte) (int, error) { return c.readSome(p, true) }
+
+// TryRead is Read, but returns ErrWouldBlock instead of waiting.
+func (c *Conn) TryRead(p []byte) (int, error) { return c.readSome(p, false) }
+
+func (c *Conn) readSome(p []byte, wait bool) (int, error) {
 	if !c.acquire() {
 		return 0, net.ErrClosed
 	}
-	n, err := c.readSome(p)
+	n, err := c.readOnce(p, wait)
 	c.release()
 	return n, err
 }
 
-func (c *Conn) readSome(p []byte) (int, error) {
+func (c *Conn) readOnce(p []byte, wait bool) (int, error) {
 	for {
 		if err := c.failure(&c.read); err != nil {
 			return 0, err
@@ -29,6 +34,9 @@ func (c *Conn) readSome(p []byte) (int, error) {
 			return 0, nil
 		}
 		if !c.read.take() {
+			if !wait {
+				return 0, ErrWouldBlock
+			}
 			if err := c.wait(&c.read, unix.EPOLLIN); err != nil {
 				return 0, err
 			}

@@ -28,7 +28,7 @@ func (c *Conn) SendFile(fd int, offset, n int64) (int64, error) {
 func (c *Conn) sendFile(fd int, offset, n int64) (int64, error) {
 	waited := false
 	for {
-		if err := c.mayWrite(&waited); err != nil {
+		if err := c.mayWrite(&waited, true); err != nil {
 			return 0, err
 		}
 		// Not a raw call, as elsewhere: the file may have to be read from a disk.

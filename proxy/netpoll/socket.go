@@ -15,6 +15,16 @@ import (
 // ErrInterrupted is what Read and Write return after Interrupt.
 var ErrInterrupted = errors.New("netpoll: connection interrupted")
 
+// ErrWouldBlock is what the Try calls return instead of waiting. It is a temporary net.Error, so that crypto/tls goes on
+// after one.
+var ErrWouldBlock error = wouldBlock{}
+
+type wouldBlock struct{}
+
+func (wouldBlock) Error() string   { return "netpoll: the call would have to wait" }
+func (wouldBlock) Timeout() bool   { return false }
+func (wouldBlock) Temporary() bool { return true }
+
 var errBusy = errors.New("netpoll: two goroutines read, or two write, on one connection")
 
 // Flags of a socket; none is ever taken back.
@@ -41,6 +51,7 @@ type socket struct {
 
 	mu     sync.Mutex    // guards changes of events, and Conn.onHangup
 	events atomic.Uint32 // registered with epoll; 0 not registered
+	soon   atomic.Int64  // when the sweeper is to register it, in nanoseconds since the poller began; 0 never
 }
 
 // init enters s into the poller's table. On failure fd is closed.
@@ -104,7 +115,7 @@ func (s *socket) destroy() {
 
 // register makes epoll report events, beside what it reports already and hang-ups. A change reports anew what is so by then.
 func (s *socket) register(events uint32) error {
-	if s.events.Load()&events == events {
+	if now := s.events.Load(); now != 0 && now&events == events {
 		return nil
 	}
 	s.mu.Lock()
@@ -161,7 +172,7 @@ func (s *socket) wait(d *side, events uint32) error {
 	return nil
 }
 
-// wake ends a wait on d, whichever kind it is.
+// wake ends a wait on d, whichever kind it is. It is not for the loop's goroutine.
 func (s *socket) wake(d *side, next *waiter) {
 	if d.wake(next) {
 		s.conn.start()
@@ -185,6 +196,23 @@ func (s *socket) expire(d *side, now int64) int64 {
 		s.wake(d, nil)
 	}
 	return left
+}
+
+// overdue registers the socket if it is time; otherwise it returns when that will be.
+func (s *socket) overdue(now int64) int64 {
+	at := s.soon.Load()
+	if at == 0 || at > now {
+		if at == 0 {
+			at = never
+		}
+		return at
+	}
+	s.soon.Store(0)
+	if s.acquire() {
+		_ = s.register(0) // the next wait registers again and returns the error
+		s.release()
+	}
+	return never
 }
 
 func (s *socket) setDeadline(d *side, t time.Time) error {

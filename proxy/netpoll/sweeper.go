@@ -53,7 +53,7 @@ func (w *sweeper) look(sockets *table, now int64) {
 	w.next.Store(never)
 	first := int64(never)
 	sockets.each(func(s *socket) {
-		first = min(first, s.expire(&s.read, now), s.expire(&s.write, now))
+		first = min(first, s.expire(&s.read, now), s.expire(&s.write, now), s.overdue(now))
 	})
 	w.lower(first)
 }

@@ -13,19 +13,49 @@ const vectors = 16
 
 // Write writes all of p, and waits while the socket is full. If it fails, it returns how many bytes the kernel has taken,
 // and os.ErrDeadlineExceeded, net.ErrClosed, ErrInterrupted or a system call's error.
-func (c *Conn) Write(p []byte) (int, error) {
+func (c *Conn) Write(p []byte) (int, error) { return c.writeSome(p, true) }
+
+// TryWrite is Write without a deadline, but returns ErrWouldBlock with what it has written instead of waiting.
+func (c *Conn) TryWrite(p []byte) (int, error) { return c.writeSome(p, false) }
+
+func (c *Conn) writeSome(p []byte, wait bool) (int, error) {
 	if !c.acquire() {
 		return 0, net.ErrClosed
 	}
-	n, err := c.writeAll(p)
+	n, err := c.writeAll(p, wait)
 	c.release()
 	return n, err
 }
 
-func (c *Conn) writeAll(p []byte) (int, error) {
+// WriteSome writes what there is room for, at least one byte, and waits while there is none. Unlike Write it lets its caller
+// set the deadline anew whenever the peer has taken something.
+func (c *Conn) WriteSome(p []byte) (int, error) {
+	if !c.acquire() {
+		return 0, net.ErrClosed
+	}
+	n, err := c.writeOnce(p)
+	c.release()
+	return n, err
+}
+
+func (c *Conn) writeOnce(p []byte) (int, error) {
+	waited := false
+	for {
+		if err := c.mayWrite(&waited, true); err != nil {
+			return 0, err
+		}
+		n, errno := sysSend(c.fd, p)
+		if err := c.written(n == len(p), errno); err != nil || n > 0 || len(p) == 0 {
+			c.forgetFull(waited)
+			return n, err
+		}
+	}
+}
+
+func (c *Conn) writeAll(p []byte, wait bool) (int, error) {
 	done, waited := 0, false
 	for {
-		if err := c.mayWrite(&waited); err != nil {
+		if err := c.mayWrite(&waited, wait); err != nil {
 			return done, err
 		}
 		n, errno := sysSend(c.fd, p[done:])
@@ -39,22 +69,27 @@ func (c *Conn) writeAll(p []byte) (int, error) {
 
 // Writev writes the buffers one after another, as Write does, with one system call for each 16 of them if the socket has
 // room. The buffers are left as they are.
-func (c *Conn) Writev(bufs [][]byte) (int64, error) {
+func (c *Conn) Writev(bufs [][]byte) (int64, error) { return c.writevSome(bufs, true) }
+
+// TryWritev is Writev without a deadline, but returns ErrWouldBlock with what it has written instead of waiting.
+func (c *Conn) TryWritev(bufs [][]byte) (int64, error) { return c.writevSome(bufs, false) }
+
+func (c *Conn) writevSome(bufs [][]byte, wait bool) (int64, error) {
 	if !c.acquire() {
 		return 0, net.ErrClosed
 	}
-	n, err := c.writevAll(bufs)
+	n, err := c.writevAll(bufs, wait)
 	c.release()
 	return n, err
 }
 
-func (c *Conn) writevAll(bufs [][]byte) (int64, error) {
+func (c *Conn) writevAll(bufs [][]byte, wait bool) (int64, error) {
 	var done int64
 	waited := false
 	rest := cursor{bufs: bufs}
 	rest.advance(0)
 	for {
-		if err := c.mayWrite(&waited); err != nil {
+		if err := c.mayWrite(&waited, wait); err != nil {
 			return done, err
 		}
 		n, errno := rest.send(c.fd)
@@ -67,14 +102,18 @@ func (c *Conn) writevAll(bufs [][]byte) (int64, error) {
 	}
 }
 
-// mayWrite waits until there may be room.
-func (c *Conn) mayWrite(waited *bool) error {
+// mayWrite waits until there may be room, or fails with ErrWouldBlock if it is not to wait.
+func (c *Conn) mayWrite(waited *bool, wait bool) error {
 	for {
-		if err := c.failure(&c.write); err != nil {
+		// What does not wait has no deadline: one of an earlier write may have passed.
+		if err := c.failure(&c.write); err != nil && (wait || err != os.ErrDeadlineExceeded) {
 			return err
 		}
 		if c.write.take() {
 			return nil
+		}
+		if !wait {
+			return ErrWouldBlock
 		}
 		*waited = true
 		if err := c.wait(&c.write, unix.EPOLLOUT); err != nil {
