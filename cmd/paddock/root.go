@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"paddock/internal/config"
 	"paddock/internal/control"
@@ -148,9 +149,8 @@ func (p *program) daemon() (*control.Client, error) {
 
 // terminal returns f when it is a terminal, else nil.
 func terminal(f *os.File) *os.File {
-	info, err := f.Stat()
-	if err != nil || info.Mode()&os.ModeCharDevice == 0 || f.Name() == os.DevNull {
-		return nil
+	if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err != nil {
+		return nil // a file, a pipe, or a device such as /dev/null
 	}
 	return f
 }

@@ -167,7 +167,41 @@ func (r *cursor) advance(n int) {
 	}
 }
 
+// smallWrite is what is copied together: up to here that costs less than the kernel takes to gather buffers.
+const smallWrite = 2 << 10
+
 func (r *cursor) send(fd int) (int, syscall.Errno) {
+	if len(r.bufs) == 1 {
+		return sysSend(fd, r.bufs[0][r.from:])
+	}
+	if r.size(smallWrite) <= smallWrite {
+		return r.sendTogether(fd)
+	}
+	return r.gather(fd)
+}
+
+// size is the number of bytes left, or one that is above enough.
+func (r *cursor) size(enough int) int {
+	n := -r.from
+	for _, buf := range r.bufs {
+		if n += len(buf); n > enough {
+			break
+		}
+	}
+	return n
+}
+
+func (r *cursor) sendTogether(fd int) (int, syscall.Errno) {
+	var small [smallWrite]byte
+	n, from := 0, r.from
+	for _, buf := range r.bufs {
+		n += copy(small[n:], buf[from:])
+		from = 0
+	}
+	return sysSend(fd, small[:n])
+}
+
+func (r *cursor) gather(fd int) (int, syscall.Errno) {
 	var iovs [vectors]unix.Iovec
 	k, from := 0, r.from
 	for _, buf := range r.bufs {
