@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"time"
 
 	"paddock/accesslog"
 	"paddock/proxy/http1"
@@ -19,6 +20,7 @@ type body struct {
 	file    *os.File
 	size    int64 // bytes of body, wherever they are
 	unused  bool  // nobody wants it: count, keep nothing
+	begun   time.Time
 	spool   *spool
 }
 
@@ -93,6 +95,7 @@ func (b *body) begin(r *http1.Request) {
 		kind = http1.Chunked
 	}
 	b.framing.reset(kind, r.ContentLength)
+	b.begun = time.Now()
 }
 
 // expect100 tells a client that waits for it to send the body. It counts as sent,
@@ -136,7 +139,7 @@ func (x *exchange) readMoreBody() error {
 	if x.start == x.end {
 		x.start, x.end = x.head, x.head
 	}
-	x.conn.nc.SetReadDeadline(x.until(x.place.bodyTimeout))
+	x.conn.nc.SetReadDeadline(x.bodyDeadline())
 	n, err := x.conn.read(x.in[x.end:], true)
 	x.end += n
 	switch {

@@ -57,6 +57,7 @@ type Settings struct {
 	ClientMaxBodySize   *value.Size        `toml:"client_max_body_size"`    // 1m; 0 turns the check off
 	ClientBodyBuffer    *value.Size        `toml:"client_body_buffer_size"` // 16k in memory, the rest in a temporary file
 	ClientBodyTimeout   *value.Duration    `toml:"client_body_timeout"`     // between two reads; 60 s
+	ClientBodyMinRate   *value.Size        `toml:"client_body_min_rate"`    // bytes a second; once client_body_timeout is over, a body that came slower is 408; 0: off
 	SendTimeout         *value.Duration    `toml:"send_timeout"`            // between two writes; 60 s
 	ProxyConnectTimeout *value.Duration    `toml:"proxy_connect_timeout"`   // 60 s
 	ProxySendTimeout    *value.Duration    `toml:"proxy_send_timeout"`      // between two writes; 60 s

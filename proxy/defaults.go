@@ -82,6 +82,7 @@ type settings struct {
 	maxBody        int64        // 0: no limit
 	bodyBuffer     int
 	bodyTimeout    time.Duration
+	bodyMinRate    int64 // bytes a second; 0: any
 	sendTimeout    time.Duration
 	connectTimeout time.Duration
 	proxySend      time.Duration
@@ -117,6 +118,9 @@ func (s settings) with(own *Settings) settings {
 	}
 	if own.ClientBodyBuffer != nil {
 		s.bodyBuffer = int(*own.ClientBodyBuffer)
+	}
+	if own.ClientBodyMinRate != nil {
+		s.bodyMinRate = int64(*own.ClientBodyMinRate)
 	}
 	setDuration(&s.bodyTimeout, own.ClientBodyTimeout)
 	setDuration(&s.sendTimeout, own.SendTimeout)
