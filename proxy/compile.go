@@ -68,6 +68,7 @@ func compile(cfg *Config, problems *value.Problems) *snapshot {
 		listen: map[string]value.Listen{},
 		groups: map[string]*groupPlan{},
 	}}
+	c.atLeast("paddock", "worker_connections", int64(cfg.WorkerConnections), 0)
 	c.compileFormats()
 	c.compileGroups()
 	base := defaultSettings()

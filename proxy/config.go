@@ -13,7 +13,10 @@ type Config struct {
 	Apps      map[string]App      // [app.NAME]; one name space with Upstreams
 	Formats   map[string]accesslog.FormatSetting
 	AccessLog accesslog.Setting // of a server that names none
-	TempDir   string            // for request bodies; the proxy's own
+	// WorkerConnections bounds the client connections (nginx: worker_connections). 0: as
+	// many as three quarters of the open files that the process is allowed.
+	WorkerConnections int
+	TempDir           string // for request bodies; the proxy's own
 
 	// Secure is what each of Servers speaks TLS with. It is made in the proxy's process.
 	Secure []Secure `json:"-"`

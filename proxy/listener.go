@@ -100,6 +100,7 @@ func (l *listener) add(c *conn) bool {
 // connCount holds every client connection of the proxy, so that Shutdown can
 // wait for them and cut them.
 type connCount struct {
+	open  atomic.Int64 // the length of all, for who does not wait for mu
 	mu    sync.Mutex
 	all   map[*conn]struct{}
 	empty chan struct{} // closed when the last connection goes; nil when nobody waits
@@ -112,12 +113,14 @@ func (n *connCount) add(c *conn) {
 		n.all = map[*conn]struct{}{}
 	}
 	n.all[c] = struct{}{}
+	n.open.Store(int64(len(n.all)))
 }
 
 func (n *connCount) remove(c *conn) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.all, c)
+	n.open.Store(int64(len(n.all)))
 	if len(n.all) == 0 && n.empty != nil {
 		close(n.empty)
 		n.empty = nil

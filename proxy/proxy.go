@@ -45,6 +45,7 @@ type Proxy struct {
 	reading    atomic.Int64 // requests whose head is being read
 	background sync.WaitGroup
 	conns      connCount
+	room       room
 	names      *resolver
 	quit       context.CancelFunc // ends what runs in the background on its own
 
@@ -81,6 +82,8 @@ func New(o Options) (*Proxy, error) {
 		p.poller, p.ownPoller = poller, true
 	}
 	p.snap.Store(&snapshot{})
+	p.configureRoom(0)
+	p.poller.SetGate(p.gate())
 	p.names = newResolver(systemLookup, p.logger)
 	ctx, quit := context.WithCancel(context.Background())
 	p.quit = quit
@@ -117,6 +120,7 @@ func (p *Proxy) Configure(cfg Config, listeners map[string]int, logs map[string]
 	if err != nil {
 		return fmt.Errorf("configure the proxy: %w", err)
 	}
+	p.configureRoom(cfg.WorkerConnections)
 	p.commit(next, started)
 	p.names.keep(next.hosts())
 	p.logs = logs

@@ -69,6 +69,8 @@ type Paddock struct {
 	StateDir string `toml:"state_dir"` // what outlives a restart; /var/lib/paddock, else $XDG_STATE_HOME/paddock, else ~/.local/state/paddock
 	LogDir   string `toml:"log_dir"`   // access.log, NAME.out.log, NAME.err.log; /var/log/paddock, else state_dir/log
 	PidFile  string `toml:"pid_file"`  // the keeper's pid and a newline; default none
+
+	WorkerConnections int `toml:"worker_connections"` // clients' connections at once; 0: three quarters of the open files allowed (nginx: worker_connections)
 }
 
 // Log is [log], the daemon's own log.
@@ -103,10 +105,11 @@ func (c *Config) ProxyConfig() proxy.Config {
 		servers[i] = s.Served
 	}
 	return proxy.Config{
-		Servers:   servers,
-		Upstreams: c.Upstreams,
-		Apps:      apps,
-		Formats:   c.Formats,
+		Servers:           servers,
+		WorkerConnections: c.Paddock.WorkerConnections,
+		Upstreams:         c.Upstreams,
+		Apps:              apps,
+		Formats:           c.Formats,
 		AccessLog: accesslog.Setting{
 			Path:   filepath.Join(c.Paddock.LogDir, accessLogName),
 			Format: accesslog.DefaultFormat,

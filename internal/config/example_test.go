@@ -141,7 +141,7 @@ var outOfRange = map[string][]string{
 	"listen": {`"0"`, `"80 tls"`, `["80", "x"]`}, "server_name": {`"~("`}, "app": {`"nobody"`},
 	"access_log": {`""`, `{ format = "gone" }`}, "client_max_body_size": {`"1MB"`, `-1`}, "client_body_buffer_size": {`"1x"`, `0`},
 	"client_header_timeout": {`"-1"`, `0`}, "client_body_timeout": {`0`}, "client_body_min_rate": {`"1kb/s"`, `-1`}, "send_timeout": {`0`}, "keepalive_timeout": {`"-1"`},
-	"least_conn": {`"yes"`}, "ip_hash": {`"yes"`}, "hash": {`"$gone"`, `"a b"`, `"a consistent x"`, `" "`}, "keepalive_time": {`0`, `"-1"`},
+	"worker_connections": {`-1`}, "least_conn": {`"yes"`}, "ip_hash": {`"yes"`}, "hash": {`"$gone"`, `"a b"`, `"a consistent x"`, `" "`}, "keepalive_time": {`0`, `"-1"`},
 	"proxy_next_upstream": {`"sometimes"`, `[]`}, "proxy_next_upstream_tries": {`-1`}, "proxy_next_upstream_timeout": {`"-1"`}, "proxy_ignore_client_abort": {`"yes"`},
 	"keepalive_requests": {`0`}, "proxy_connect_timeout": {`0`}, "proxy_send_timeout": {`0`}, "proxy_read_timeout": {`0`},
 	"set_real_ip_from": {`"example.com"`, `["10.0.0.0/33"]`, `"fe80::1%eth0"`}, "real_ip_header": {`""`, `"X Y"`},

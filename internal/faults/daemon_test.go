@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,6 +26,7 @@ type daemon struct {
 	dir  string // configuration, app, run, state and log folders
 	addr string // of the first server
 	cmd  *exec.Cmd
+	with []string // the command that runs it, such as prlimit; none
 	log  *lines
 	exit chan struct{} // closed when the process has been collected
 }
@@ -124,7 +126,8 @@ func ready(t *testing.T, config string) *daemon {
 func (d *daemon) run(env ...string) {
 	d.t.Helper()
 	d.log = newLines()
-	d.cmd = exec.Command(paddock, "run", "-c", filepath.Join(d.dir, "paddock.toml"))
+	argv := append(slices.Clone(d.with), paddock, "run", "-c", filepath.Join(d.dir, "paddock.toml"))
+	d.cmd = exec.Command(argv[0], argv[1:]...)
 	d.cmd.Env = append(os.Environ(), env...)
 	d.cmd.Stdout, d.cmd.Stderr = d.log, d.log
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -17,6 +17,9 @@ const (
 	// there are some again.
 	acceptPause = 100 * time.Millisecond
 
+	// gatePause is the wait while the gate is closed: connections are being closed then.
+	gatePause = 10 * time.Millisecond
+
 	// acceptBatch is the number of connections accepted in a row before others may run.
 	acceptBatch = 64
 )
@@ -128,6 +131,13 @@ func (l *Listener) run() {
 // acceptAll accepts until there is nobody left, as an edge-triggered epoll wants it. It reports whether accepting goes on.
 func (l *Listener) acceptAll() bool {
 	for n := 1; l.failure(&l.read) == nil; n++ {
+		if l.poller.full() {
+			if !l.knock() {
+				return true
+			}
+			l.pause(gatePause)
+			continue
+		}
 		switch errno := l.accept(); errno {
 		case 0:
 			if l.fault.Load() != nil {
@@ -143,7 +153,8 @@ func (l *Listener) acceptAll() bool {
 			return false
 		default:
 			l.fail(errno)
-			l.pause()
+			l.poller.short(errno)
+			l.pause(acceptPause)
 		}
 		if n%acceptBatch == 0 {
 			runtime.Gosched()
@@ -172,8 +183,8 @@ func (l *Listener) fail(errno syscall.Errno) {
 	l.fault.Store(&err)
 }
 
-func (l *Listener) pause() {
-	timer := time.NewTimer(acceptPause)
+func (l *Listener) pause(d time.Duration) {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -12,6 +12,7 @@ type Handler func(*Conn)
 
 // A Poller waits for connections. Its methods may be called from any goroutine.
 type Poller struct {
+	gate    atomic.Pointer[Gate]
 	loops   []*loop
 	table   table
 	waiters sync.Pool // of *waiter, so that idle connections hold none
