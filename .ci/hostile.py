@@ -36,7 +36,7 @@ log_dir = "log"
 server = ["unix:{dir}/app.sock"]
 
 [[server]]
-listen = "127.0.0.1:{port}"
+listen = "127.0.0.1:{port} http2"
 client_max_body_size = "20m"
 proxy_read_timeout = "10s"
 

@@ -35,7 +35,9 @@ func (x *exchange) queue(q *queue) (*generation, error) {
 		return q.wait(&x.waiter)
 	}
 	c := x.conn
-	c.nc.OnHangup(c.onHangup)
+	if c.stream == nil { // that one tells from its begin on
+		c.nc.OnHangup(c.onHangup)
+	}
 	c.setWaiting(&x.waiter)
 	defer c.setWaiting(nil)
 	if c.gone.Load() {

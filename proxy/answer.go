@@ -34,6 +34,7 @@ func (x *exchange) readAnswer() error {
 			t.start, t.head = n, n
 			break
 		}
+		x.sendEarlyHints()
 		t.end = copy(t.buf[:], t.buf[n:t.end])
 		if t.interim++; t.interim > maxInterim || t.answer.Status == 101 {
 			return x.failed(badGateway(fmt.Errorf("the app sent a %d that was not asked for", t.answer.Status)))

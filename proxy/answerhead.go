@@ -50,6 +50,9 @@ func (x *exchange) appendOwnFields() {
 
 // appendConnection says what becomes of the connection. nginx says keep-alive too, which HTTP/1.0 needs.
 func (x *exchange) appendConnection() {
+	if x.conn.stream != nil {
+		return
+	}
 	if x.upgraded {
 		x.out = appendUpgrade(x.out)
 		return

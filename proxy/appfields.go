@@ -33,6 +33,11 @@ func (x *exchange) isReplaced(name []byte) bool {
 	case set.etag && isField(name, "etag"):
 		return true
 	}
+	return x.isHidden(name)
+}
+
+// isHidden reports whether proxy_hide_header names the field.
+func (x *exchange) isHidden(name []byte) bool {
 	for _, hidden := range x.place.site.hide {
 		if isField(name, hidden) {
 			return true

@@ -52,20 +52,24 @@ func (x *exchange) readBody() error {
 	}
 	x.unread = true
 	x.body.begin(&x.req)
+	if x.conn.stream != nil { // the engine knows its end
+		x.conn.stream.body = true
+		x.body.framing.reset(http1.UntilClose, -1)
+	}
 	if err := x.expect100(); err != nil {
 		return err
 	}
 	for {
 		done, err := x.takeBody()
-		if err != nil {
-			return err
+		if err == nil && !done {
+			err = x.readMoreBody()
 		}
-		if done {
+		if done || err == io.EOF {
 			x.unread, x.detour.bodyTaken = false, true
 			x.noteBody()
 			return x.body.rewind()
 		}
-		if err := x.readMoreBody(); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -104,6 +108,10 @@ func (x *exchange) expect100() error {
 	if !x.req.Expect100 || x.start < x.end {
 		return nil
 	}
+	if s := x.conn.stream; s != nil {
+		_ = s.interim(interim100) // a client that has gone is found by the next read
+		return nil
+	}
 	x.conn.nc.SetWriteDeadline(x.until(x.place.sendTimeout))
 	n, err := x.conn.writev(append(x.iov[:0], interim100))
 	x.BytesSent += int64(n)
@@ -139,12 +147,14 @@ func (x *exchange) readMoreBody() error {
 	if x.start == x.end {
 		x.start, x.end = x.head, x.head
 	}
-	x.conn.nc.SetReadDeadline(x.bodyDeadline())
+	x.conn.setReadDeadline(x.bodyDeadline())
 	n, err := x.conn.read(x.in[x.end:], true)
 	x.end += n
 	switch {
 	case n > 0:
 		return nil
+	case x.endOfBody(err):
+		return io.EOF
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return errSlowClient
 	}

@@ -29,6 +29,7 @@ type site struct {
 	explicit bool    // by default_server; otherwise the first
 	proxied  bool    // by proxy_protocol of any of them, as in nginx
 	secure   bool    // by ssl of any of them
+	http2    bool    // by http2 of any of them
 }
 
 // server is one compiled [[server]].
@@ -47,6 +48,7 @@ type server struct {
 	toHTTPS           bool   // plain HTTP is redirected
 	httpsPort         string // ":8443" where TLS is not spoken on 443
 	secure            Secure // Config is nil in the keeper, and for a server without TLS
+	http2             http2Rules
 	settings
 }
 
@@ -102,6 +104,7 @@ func (c *compiler) compileServer(key string, cfg *Server, base settings) *server
 	}
 	s.siteName = siteName(cfg)
 	c.out.all = append(c.out.all, s)
+	c.compileHTTP2(key, cfg, s)
 	c.compilePlaces(key, cfg, s)
 	c.enterListens(key, cfg, s)
 	c.compileHTTPS(key, cfg, s)
@@ -148,6 +151,7 @@ func (c *compiler) enterListens(key string, cfg *Server, s *server) {
 		}
 		at.proxied = at.proxied || l.ProxyProtocol
 		at.secure = at.secure || l.SSL
+		at.http2 = at.http2 || l.HTTP2
 		if l.DefaultServer {
 			if at.explicit {
 				c.problems.Addf(value.Join(key, "listen"), "%q: another server is the default_server of this address", l.Text)

@@ -25,7 +25,7 @@ type Config struct {
 // Server is one [[server]] (nginx: server). With App set, every request goes to
 // that app; otherwise Location or Return says what happens.
 type Server struct {
-	Listen     value.Listens `toml:"listen"`      // "80", "127.0.0.1:8080", "[::]:80", ":80" (IPv4 and IPv6), "unix:/path"; then default_server, ssl, backlog=N, proxy_protocol
+	Listen     value.Listens `toml:"listen"`      // "80", "127.0.0.1:8080", "[::]:80", ":80" (IPv4 and IPv6), "unix:/path"; then default_server, ssl, http2, backlog=N, proxy_protocol
 	ServerName value.Strings `toml:"server_name"` // exact, "*.example.com", "www.example.*", ".example.com", "~regex"; "" or "_" as nginx
 	App        string        `toml:"app"`         // short for a location "/" with proxy_pass = "http://APP"
 	Return     string        `toml:"return"`      // "code [text]", "code URL" or "URL", for every request
@@ -38,6 +38,10 @@ type Server struct {
 	ClientHeaderTimeout *value.Duration `toml:"client_header_timeout"` // first byte of a request to the end of its head; 60 s
 	KeepaliveTimeout    *value.Duration `toml:"keepalive_timeout"`     // an idle connection; 75 s; 0 turns keep-alive off
 	KeepaliveRequests   *int            `toml:"keepalive_requests"`    // 1000
+
+	HTTP2                     *bool       `toml:"http2"`                        // HTTP/2 on every address: by ALPN over TLS, by prior knowledge else; true with tls = "auto" or "internal", else false; `http2` behind an address turns it on there (nginx: http2)
+	HTTP2MaxConcurrentStreams *int        `toml:"http2_max_concurrent_streams"` // requests at once on a connection of HTTP/2; 128 (nginx: http2_max_concurrent_streams)
+	HTTP2BodyPrereadSize      *value.Size `toml:"http2_body_preread_size"`      // of a request's body that may come before anybody reads it, 65535 to 1m; 64k (nginx: http2_body_preread_size)
 	Settings
 }
 

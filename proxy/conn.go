@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"paddock/accesslog"
+	"paddock/proxy/http2"
 	"paddock/proxy/netpoll"
 )
 
@@ -33,6 +34,10 @@ type conn struct {
 	shaken    bool    // the handshake is over
 	misplaced []byte  // HTTP that came where TLS is spoken; nil: none
 
+	stream     *stream                    // of HTTP/2, which this conn stands for; nil: a connection of its own
+	mayBeHTTP2 bool                       // until its first bytes say that it is not
+	http2      atomic.Pointer[http2.Conn] // nil: it is not
+
 	// What a client that leaves must stop. Its owner sets these before it looks at
 	// gone, and hungUp sets gone before it looks at them: one of the two sees the other.
 	onHangup func()
@@ -47,7 +52,7 @@ type conn struct {
 // wait once the listener serves.
 func (l *listener) accept(nc *netpoll.Conn) {
 	<-l.ready
-	c := &conn{proxy: l.proxy, listener: l, nc: nc}
+	c := &conn{proxy: l.proxy, listener: l, nc: nc, mayBeHTTP2: l.http2.Load() && !l.speaksTLS.Load()}
 	c.resume, c.onHangup = c.resumed, c.hungUp
 	c.mute = l.proxied.Load()
 	c.identify()
@@ -109,6 +114,7 @@ const (
 	stepIdle              // not a byte of a request is there
 	stepYield             // the request goes on when its app answers, or on a goroutine
 	stepOver              // the connection ends
+	stepHTTP2             // it speaks HTTP/2
 )
 
 // maxInlineRequests bounds what the poller's goroutine does in one go for a connection
@@ -154,6 +160,9 @@ func (c *conn) run(x *exchange) {
 		case stepOver:
 			c.end(x)
 			return
+		case stepHTTP2:
+			c.toHTTP2(x)
+			return
 		}
 	}
 }
@@ -168,6 +177,8 @@ func (c *conn) exchange(x *exchange) (what step) {
 		return stepYield
 	case err == errIdle:
 		return stepIdle
+	case err == errHTTP2:
+		return stepHTTP2
 	case err == nil && x.keepAlive:
 		return stepNext
 	}

@@ -58,7 +58,7 @@ func readFailure(err error) error {
 // sendFilePart sends some of the file from the kernel's cache, at most
 // send_timeout without any progress.
 func (x *exchange) sendFilePart(f *os.File, at, end int64) (int64, error) {
-	if x.conn.secure != nil { // the kernel would send it as it is
+	if x.conn.secure != nil || x.conn.stream != nil { // the kernel would send it as it is
 		return x.copyPart(f, at, end)
 	}
 	x.conn.nc.SetWriteDeadline(x.until(x.rules().sendTimeout))

@@ -102,7 +102,7 @@ func (x *exchange) advance() error {
 	}
 	if x.stage == stageHead {
 		err := x.readHead()
-		if waits(err) || err == errIdle || err == errNoRequest {
+		if waits(err) || err == errIdle || err == errNoRequest || err == errHTTP2 {
 			return err
 		}
 		if err != nil {
@@ -149,6 +149,7 @@ func (x *exchange) begin() {
 var (
 	errNoRequest = errors.New("the connection ended between two requests")
 	errIdle      = errors.New("no byte of a request is there")
+	errHTTP2     = errors.New("the connection speaks HTTP/2")
 )
 
 // headLimits are nginx's: large_client_header_buffers 4 8k.
@@ -158,13 +159,21 @@ var headLimits = http1.Limits{Line: maxHeadLine, Field: maxHeadLine, Total: maxH
 // one came: nobody is answered and nothing is logged then, as in nginx.
 func (x *exchange) readHead() error {
 	for {
-		if x.end > 0 {
+		if more, err := x.preface(); err != nil {
+			x.unrequested()
+			return err
+		} else if x.end > 0 && !more {
 			n, err := x.req.Parse(x.in[:x.end], &headLimits)
 			if err == nil {
 				x.doneReading()
 				x.head, x.start = n, n
 				x.stage = stageRoute
 				x.note()
+				if x.conn.stream != nil {
+					if err := x.noteStream(); err != nil {
+						return x.badHead(err)
+					}
+				}
 				return nil
 			}
 			if err != http1.ErrIncomplete {
@@ -198,7 +207,13 @@ func (x *exchange) startClock() {
 	x.conn.proxy.reading.Add(1)
 	x.conn.requests++
 	x.ConnectionRequests = x.conn.requests
-	x.conn.nc.SetReadDeadline(x.until(x.server.headerTimeout))
+	x.conn.setReadDeadline(x.until(x.server.headerTimeout))
+}
+
+// unrequested takes back what startClock counted: what came is no request.
+func (x *exchange) unrequested() {
+	x.doneReading()
+	x.conn.requests--
 }
 
 func (x *exchange) readMore() error {
@@ -284,7 +299,7 @@ func (x *exchange) finish(err error) {
 	x.stage = stageFlush
 	x.letGo()
 	if err == errClientGone {
-		x.conn.nc.Interrupt() // what it left is for nobody
+		x.conn.interrupt() // what it left is for nobody
 	}
 	if err != nil {
 		x.refuse(err)
@@ -299,6 +314,9 @@ func (x *exchange) record() {
 	x.stage = stageNew
 	if x.sent {
 		x.HeaderSent = min(x.BytesSent-x.interim, int64(len(x.out)))
+	}
+	if x.conn.stream != nil {
+		x.conn.stream.end(&x.Entry)
 	}
 	x.End = x.conn.proxy.when(x.clock())
 	x.count()

@@ -101,7 +101,7 @@ func (l *listener) chooseConfig(hello *tls.ClientHelloInfo) (*tls.Config, error)
 	if server.secure.Config == nil {
 		return nil, errNoSecure
 	}
-	return server.secure.Config(httpProtocols), nil
+	return server.secure.Config(snap.protocols(l, server)), nil
 }
 
 var (
@@ -151,18 +151,25 @@ func (x *exchange) checkSecure() error {
 	if x.snap.asked(c.listener, c.secure.state.ServerName) != x.server {
 		return errMisdirected
 	}
-	s := c.secure
-	if s.judged != &x.server.secure {
-		s.judged, s.verdict = &x.server.secure, x.server.secure.Verify(&s.state)
-		c.info.TLSVerify = s.verdict.Result
-	}
-	switch s.verdict.Status {
+	verdict := c.secure.judge(&x.server.secure)
+	c.info.TLSVerify = verdict.Result
+	switch verdict.Status {
 	case 0:
 		return nil
 	case 496:
 		return errNoClientCert
 	}
 	return errBadClientCert
+}
+
+// judge lets a server say what the client's certificate is worth to it.
+func (s *secure) judge(by *Secure) Verdict {
+	s.judging.Lock()
+	defer s.judging.Unlock()
+	if s.judged != by {
+		s.judged, s.verdict = by, by.Verify(&s.state)
+	}
+	return s.verdict
 }
 
 var (
@@ -173,6 +180,8 @@ var (
 // read reads what the client sends; without wait only what has come.
 func (c *conn) read(p []byte, wait bool) (int, error) {
 	switch {
+	case c.stream != nil:
+		return c.stream.Read(p)
 	case c.secure != nil:
 		return c.secure.Read(p, wait)
 	case wait:
@@ -192,7 +201,10 @@ func (c *conn) writev(bufs [][]byte) (int64, error) {
 // tryWritev sends what the client takes at once of the buffers, else
 // netpoll.ErrWouldBlock. What TLS has sealed by then counts as sent.
 func (c *conn) tryWritev(bufs [][]byte) (int64, error) {
-	if c.secure != nil {
+	switch {
+	case c.stream != nil:
+		return c.stream.TryWritev(bufs)
+	case c.secure != nil:
 		return c.secure.TryWritev(bufs)
 	}
 	return c.nc.TryWritev(bufs)
@@ -200,14 +212,22 @@ func (c *conn) tryWritev(bufs [][]byte) (int64, error) {
 
 // WriteSome sends at least a byte to the client, and all that TLS has sealed.
 func (c *conn) WriteSome(p []byte) (int, error) {
-	if c.secure != nil {
+	switch {
+	case c.stream != nil:
+		return c.stream.WriteSome(p)
+	case c.secure != nil:
 		return c.secure.WriteSome(p)
 	}
 	return c.nc.WriteSome(p)
 }
 
 // SetWriteDeadline sets when WriteSome fails.
-func (c *conn) SetWriteDeadline(t time.Time) error { return c.nc.SetWriteDeadline(t) }
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	if c.stream != nil {
+		return c.stream.SetWriteDeadline(t)
+	}
+	return c.nc.SetWriteDeadline(t)
+}
 
 // closeWrite tells the client that nothing more comes.
 func (c *conn) closeWrite() error {

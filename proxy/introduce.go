@@ -18,6 +18,10 @@ func (c *conn) introduced(*netpoll.Conn) {
 		c.close()
 		return
 	}
+	if c.choseHTTP2() {
+		c.serveHTTP2(nil)
+		return
+	}
 	x := newExchange(c)
 	x.inline = false
 	x.end = copy(x.in, c.misplaced)

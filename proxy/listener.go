@@ -25,6 +25,7 @@ type listener struct {
 	last      atomic.Pointer[server]
 	proxied   atomic.Bool // each connection begins with a PROXY protocol header
 	speaksTLS atomic.Bool // each connection begins with a handshake
+	http2     atomic.Bool // a connection may begin as one of HTTP/2
 	secure    *tls.Config // finds the server that a client asks for
 	accepts   *netpoll.Listener
 }
@@ -132,8 +133,12 @@ func (n *connCount) wake(l *listener) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for c := range n.all {
-		if c.listener == l {
-			c.nc.Wake()
+		if c.listener != l {
+			continue
+		}
+		c.nc.Wake()
+		if h := c.http2.Load(); h != nil {
+			h.Shutdown()
 		}
 	}
 }

@@ -160,6 +160,7 @@ func (p *Proxy) commit(next *snapshot, started []*listener) {
 			l.last.Store(at.fallback)
 			l.proxied.Store(at.proxied)
 			l.speaksTLS.Store(at.secure)
+			l.http2.Store(at.speaksHTTP2())
 		}
 	}
 	p.snap.Store(next)

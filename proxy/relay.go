@@ -70,6 +70,10 @@ func (x *exchange) chooseFraming(kind http1.Body, compress bool) {
 		x.startAppGzip()
 		kind = http1.UntilClose
 	}
+	if x.conn.stream != nil { // it has an end of its own
+		x.chunked = false
+		return
+	}
 	x.chunked = x.req.Minor > 0 && (kind == http1.Chunked || kind == http1.UntilClose)
 	if !x.chunked && (kind == http1.Chunked || kind == http1.UntilClose) {
 		x.keepAlive, x.untilClose = false, true
@@ -122,6 +126,9 @@ func (x *exchange) sendPart(data []byte, last bool) error {
 		if data, err = x.compress(data, last); err != nil {
 			return err
 		}
+	}
+	if x.conn.stream != nil {
+		x.conn.stream.last = last
 	}
 	bufs := x.iov[:0]
 	if !x.sent {
@@ -201,7 +208,7 @@ func (x *exchange) writeOn(bufs [][]byte, skip int64) error {
 			buf, skip = buf[n:], skip-n
 		}
 		for len(buf) > 0 {
-			x.conn.nc.SetWriteDeadline(x.until(x.rules().sendTimeout))
+			x.conn.SetWriteDeadline(x.until(x.rules().sendTimeout))
 			n, err := x.conn.WriteSome(buf)
 			x.BytesSent += int64(n)
 			if err != nil {
@@ -235,6 +242,6 @@ func (x *exchange) flush() error {
 // resetIf breaks a connection whose end alone would look like that of the answer.
 func (x *exchange) resetIf() {
 	if x.reset {
-		x.conn.nc.Reset()
+		x.conn.reset()
 	}
 }

@@ -81,6 +81,7 @@ func (x *exchange) replyHead(r *reply, compress, acceptRanges bool) {
 	case bodiless:
 	case !compress:
 		x.out = http1.AppendIntField(x.out, "Content-Length", r.length)
+	case x.conn.stream != nil: // it has an end of its own
 	case x.req.Minor > 0:
 		x.chunked = true
 	default:

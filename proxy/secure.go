@@ -32,7 +32,8 @@ type secure struct {
 	conn  *tls.Conn
 	state tls.ConnectionState
 
-	judged  *Secure // who has judged the client's certificate
+	judging sync.Mutex // guards what follows: streams of one connection come at once
+	judged  *Secure    // who has judged the client's certificate
 	verdict Verdict
 }
 

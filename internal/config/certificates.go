@@ -18,6 +18,10 @@ func (l *loader) imply() {
 			yes := true
 			s.HTTPSRedirect = &yes
 		}
+		if s.Managed() && s.HTTP2 == nil {
+			yes := true
+			s.HTTP2 = &yes
+		}
 	}
 }
 

@@ -24,8 +24,8 @@ type exampleKey struct {
 func (k exampleKey) path() string { return strings.TrimPrefix(k.section+"."+k.name, ".") }
 
 var (
-	exampleHeader = regexp.MustCompile(`^\s*\[+([a-z_.]+)\]+$`)
-	exampleLine   = regexp.MustCompile(`^\s*#?([a-z_]+) = (.*)$`)
+	exampleHeader = regexp.MustCompile(`^\s*\[+([a-z0-9_.]+)\]+$`)
+	exampleLine   = regexp.MustCompile(`^\s*#?([a-z0-9_]+) = (.*)$`)
 )
 
 func exampleLines(t *testing.T) []string {
@@ -143,7 +143,7 @@ var outOfRange = map[string][]string{
 	"client_header_timeout": {`"-1"`, `0`}, "client_body_timeout": {`0`}, "client_body_min_rate": {`"1kb/s"`, `-1`}, "send_timeout": {`0`}, "keepalive_timeout": {`"-1"`},
 	"worker_connections": {`-1`}, "least_conn": {`"yes"`}, "ip_hash": {`"yes"`}, "hash": {`"$gone"`, `"a b"`, `"a consistent x"`, `" "`}, "keepalive_time": {`0`, `"-1"`},
 	"proxy_next_upstream": {`"sometimes"`, `[]`}, "proxy_next_upstream_tries": {`-1`}, "proxy_next_upstream_timeout": {`"-1"`}, "proxy_ignore_client_abort": {`"yes"`},
-	"keepalive_requests": {`0`}, "proxy_connect_timeout": {`0`}, "proxy_send_timeout": {`0`}, "proxy_read_timeout": {`0`},
+	"keepalive_requests": {`0`}, "http2_max_concurrent_streams": {`0`}, "http2_body_preread_size": {`"1k"`, `"2m"`}, "proxy_connect_timeout": {`0`}, "proxy_send_timeout": {`0`}, "proxy_read_timeout": {`0`},
 	"set_real_ip_from": {`"example.com"`, `["10.0.0.0/33"]`, `"fe80::1%eth0"`}, "real_ip_header": {`""`, `"X Y"`},
 	"path": {`"static/"`, `"~ ("`}, "proxy_pass": {`"http://gone"`, `"legacy"`}, "return": {`"1000"`, `"301"`},
 	"root": {`"$host"`}, "alias": {`"static"`, `"/$host/"`}, "index": {`[]`, `"a b"`}, "try_files": {`"$uri"`, `"$uri =900"`, `"$uri @gone"`},
@@ -159,7 +159,7 @@ var outOfRange = map[string][]string{
 var anyOfItsType = []string{
 	"run_dir", "state_dir", "log_dir", // made at the start
 	"priority", "autostart", "stopasgroup", "redirect_stderr", "real_ip_recursive",
-	"https_redirect", "ssl_session_tickets", "ssl_reject_handshake",
+	"https_redirect", "http2", "ssl_session_tickets", "ssl_reject_handshake",
 	"allow_hidden_files", "absolute_redirect", "proxy_intercept_errors", "gzip", "gzip_vary", "internal",
 }
 

@@ -18,8 +18,8 @@ const DefaultBacklog = 511
 //	localhost:80    127.0.0.1                 :80       every IPv4 and IPv6 address (ours)
 //	unix:/path      a unix socket
 //
-// followed by any of default_server, backlog=N, ssl, and proxy_protocol: every connection
-// begins with a PROXY protocol header.
+// followed by any of default_server, backlog=N, ssl, http2, and proxy_protocol: every
+// connection begins with a PROXY protocol header.
 type Listen struct {
 	Text          string         // as written
 	Addr          netip.AddrPort // zero for a unix socket
@@ -29,6 +29,7 @@ type Listen struct {
 	Backlog       int
 	ProxyProtocol bool // every connection begins with a PROXY protocol header
 	SSL           bool // every connection speaks TLS
+	HTTP2         bool // connections may speak HTTP/2
 }
 
 // Key names the socket: two entries with one key share it.
@@ -91,8 +92,13 @@ func (l *Listen) UnmarshalText(text []byte) error {
 				return fmt.Errorf("%q: ssl takes no value", w)
 			}
 			out.SSL = true
+		case "http2":
+			if strings.Contains(w, "=") {
+				return fmt.Errorf("%q: http2 takes no value", w)
+			}
+			out.HTTP2 = true
 		default:
-			return fmt.Errorf("unknown parameter %q of a listen address; known are default_server, ssl, proxy_protocol and backlog=N", w)
+			return fmt.Errorf("unknown parameter %q of a listen address; known are default_server, ssl, http2, proxy_protocol and backlog=N", w)
 		}
 	}
 	*l = out

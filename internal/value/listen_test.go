@@ -15,6 +15,8 @@ func TestListenReadsNginxAddresses(t *testing.T) {
 		"80 default_server":           {DefaultServer: true, Backlog: 511},
 		"80 default_server backlog=9": {DefaultServer: true, Backlog: 9},
 		"80 proxy_protocol":           {ProxyProtocol: true, Backlog: 511},
+		"80 http2":                    {HTTP2: true, Backlog: 511},
+		"443 ssl http2":               {SSL: true, HTTP2: true, Backlog: 511},
 		"unix:/run/x.sock":            {Unix: "/run/x.sock", Backlog: 511},
 		"unix:run/x:y.sock":           {Unix: "run/x:y.sock", Backlog: 511},
 	} {
@@ -61,7 +63,7 @@ func TestListenKeyIsTheSameForOneSocket(t *testing.T) {
 func TestListenRefusesWhatIsNoAddress(t *testing.T) {
 	for _, text := range []string{
 		"", " ", "0", "65536", "-1", "+80", "http", "127.0.0.1", "127.0.0.1:", "[127.0.0.1]:80", "::1:80", "[::1]", "[::1:80", "::1]:80",
-		"example.com:80", "1.2.3:80", "unix:", "80 tls", "80 ssl=on", "80 ssl=", "80 backlog=0", "80 backlog=x", "80 backlog", "80 default_server=1", "80 default_server=", "80 proxy_protocol=on", "80 proxy_protocol=",
+		"example.com:80", "1.2.3:80", "unix:", "80 tls", "80 ssl=on", "80 ssl=", "80 backlog=0", "80 backlog=x", "80 backlog", "80 default_server=1", "80 default_server=", "80 proxy_protocol=on", "80 http2=on", "80 http2=", "80 proxy_protocol=",
 	} {
 		var l Listen
 		if err := l.UnmarshalText([]byte(text)); err == nil {

@@ -13,10 +13,11 @@ func IsTarget[T string | []byte](s T) bool {
 // OfStream makes a parsed request what it is: one of HTTP/2, whose fields were
 // written as a head of HTTP/1.1 for Parse. The version in Line, a part of the
 // buffer that was parsed, is overwritten. body: the stream goes on behind the
-// head, with a body of ContentLength bytes or of unknown length.
+// head. Its end is to be read also when ContentLength says that nothing comes: DATA
+// might tell otherwise (RFC 9113 8.1.1).
 func (r *Request) OfStream(body bool) {
 	copy(r.Line[len(r.Line)-len("HTTP/2.0"):], "HTTP/2.0")
-	r.Chunked = body && r.ContentLength < 0
+	r.Chunked = body && r.ContentLength <= 0
 	if v, ok := r.Get("expect"); ok && r.Chunked {
 		r.Expect100 = isContinue(v)
 	}

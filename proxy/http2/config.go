@@ -31,9 +31,10 @@ const (
 	controlBurst     = 1000             // frames that carry nothing: PING, SETTINGS, empty DATA, … (faults D4)
 	controlPerSecond = 100              //
 	settingsCost     = 20               // tokens for one SETTINGS: each may have to wake every stream (CVE-2026-78669)
-	outLimit         = 64 << 10         // bytes that wait for the writer before streams wait too
+	outLimit         = 256 << 10        // bytes that wait for the writer before streams wait too
 	maxOut           = 1 << 20          // bytes of heads and control frames that a client may leave unread
-	readBuffer       = 32 << 10         // of a connection that is open
+	readBuffer       = 32 << 10         // of a connection with a stream
+	smallBuffer      = 1 << 10          // of one without: most requests fit
 	remembered       = 256              // streams that ended last; what still comes for them is known to be late
 	drainTimeout     = time.Second      // for the client to have seen the first GOAWAY
 	closeTimeout     = time.Second      // for the last bytes to be taken

@@ -2,8 +2,10 @@ package http2
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -30,8 +32,10 @@ type Conn struct {
 	handle func(*Stream)
 
 	// The reader's own.
+	begin      []byte // read before Serve and not yet moved to in
 	in         []byte
-	start, end int // in[start:end] was read and not yet taken
+	small      [smallBuffer]byte // what in is while the connection is idle
+	start, end int               // in[start:end] was read and not yet taken
 	decoder    *hpack.Decoder
 	block      block
 	head       openHead
@@ -112,13 +116,12 @@ func NewConn(nc Transport, cfg Config, handle func(*Stream)) *Conn {
 
 var readBuffers = sync.Pool{New: func() any { return new([readBuffer]byte) }}
 
-// Serve serves the connection until it is over and closes it. When it returns no
-// handler is running any more. The error says why it ended: nil when neither side
-// did anything wrong.
-func (c *Conn) Serve() error {
-	buf := readBuffers.Get().(*[readBuffer]byte)
-	defer readBuffers.Put(buf)
-	c.in = buf[:]
+// Serve serves the connection until it is over and closes it. begin is what was
+// read of it already; it stays as it is. When Serve returns no handler is running any
+// more. The error says why it ended: nil when neither side did anything wrong.
+func (c *Conn) Serve(begin []byte) error {
+	c.begin, c.in = begin, c.small[:]
+	defer c.giveIn()
 	c.greet()
 	go c.write()
 	err := c.read()
@@ -149,7 +152,13 @@ func (c *Conn) greet() {
 // or is drained.
 var errOver = errors.New("http2: the connection is over")
 
-func (c *Conn) read() error {
+// read is the reader. A panic ends this connection and no other.
+func (c *Conn) read() (err error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = &connError{InternalError, fmt.Sprintf("panic: %v\n%s", reason, debug.Stack())}
+		}
+	}()
 	if err := c.setDeadline(c.cfg.HeaderTimeout); err != nil {
 		return err
 	}
@@ -201,11 +210,11 @@ func (c *Conn) readFrame() (f frame, err error) {
 // fill reads until n bytes are there.
 func (c *Conn) fill(n int) error {
 	for c.end-c.start < n {
-		if c.start == c.end {
-			c.start, c.end = 0, 0
-		} else if c.start+n > len(c.in) {
-			c.end = copy(c.in, c.in[c.start:c.end])
-			c.start = 0
+		c.makeRoom(n)
+		if len(c.begin) > 0 {
+			m := copy(c.in[c.end:], c.begin)
+			c.begin, c.end = c.begin[m:], c.end+m
+			continue
 		}
 		m, err := c.nc.Read(c.in[c.end:])
 		c.end += m
@@ -216,6 +225,39 @@ func (c *Conn) fill(n int) error {
 		}
 	}
 	return nil
+}
+
+// makeRoom readies in for n bytes behind start. A connection without a stream waits
+// with its small buffer.
+func (c *Conn) makeRoom(n int) {
+	if c.start == c.end {
+		c.start, c.end = 0, 0
+		if len(c.in) > smallBuffer && c.isIdle() {
+			c.giveIn()
+			c.in = c.small[:]
+		}
+	}
+	if len(c.in) == smallBuffer && (n > smallBuffer || c.end > 0) {
+		buf := readBuffers.Get().(*[readBuffer]byte)
+		c.end = copy(buf[:], c.in[c.start:c.end])
+		c.in, c.start = buf[:], 0
+	}
+	if c.start+n > len(c.in) {
+		c.end = copy(c.in, c.in[c.start:c.end])
+		c.start = 0
+	}
+}
+
+func (c *Conn) giveIn() {
+	if len(c.in) > smallBuffer {
+		readBuffers.Put((*[readBuffer]byte)(c.in))
+	}
+}
+
+func (c *Conn) isIdle() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.streams) == 0
 }
 
 // timedOut judges an error of Read. A deadline is looked at only when it is over:

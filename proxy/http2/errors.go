@@ -49,6 +49,13 @@ var (
 
 var errCalm = &connError{EnhanceYourCalm, "too many streams were reset, or frames that carry nothing"}
 
+// IsFlood reports whether a connection ended because its client asked for more work
+// than it may.
+func IsFlood(err error) bool {
+	e, ok := err.(*connError)
+	return ok && e.code == EnhanceYourCalm
+}
+
 // Of requests.
 var (
 	errPseudoOrder  = &Malformed{"pseudo field after a field", "RFC 9113 8.3"}

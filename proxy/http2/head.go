@@ -138,8 +138,9 @@ func (c *Conn) open(h *openHead) error {
 	if c.live >= c.cfg.MaxStreams {
 		return c.refuse(h.stream)
 	}
+	c.requests++
 	s := c.newStream(h, err)
-	if c.requests++; c.requests >= c.cfg.MaxRequests {
+	if c.requests >= c.cfg.MaxRequests {
 		c.windUp()
 	}
 	if m, ok := err.(*Malformed); ok {
@@ -164,7 +165,7 @@ func (c *Conn) refuse(id uint32) error {
 
 func (c *Conn) newStream(h *openHead, err error) *Stream {
 	s := &Stream{
-		Err: err, HasBody: !h.end,
+		Err: err, HasBody: !h.end, Number: c.requests,
 		conn: c, id: h.stream, ended: h.end, length: c.block.length,
 		credit: max(c.cfg.BodyWindow, firstWindow), // before our SETTINGS are seen it is the latter
 		wake:   make(chan struct{}, 1),

@@ -2,6 +2,7 @@ package http2
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"strconv"
@@ -20,7 +21,7 @@ func pipe(t *testing.T, cfg Config, handle func(*Stream)) (client net.Conn, done
 	client, server := net.Pipe()
 	c = NewConn(server, cfg, handle)
 	done = make(chan error, 1)
-	go func() { done <- c.Serve() }()
+	go func() { done <- c.Serve(nil) }()
 	t.Cleanup(func() { client.Close() })
 	return client, done, c
 }
@@ -54,6 +55,19 @@ func TestSilentClientsAreClosed(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// panics is a transport that does.
+type panics struct{ script }
+
+func (p *panics) Read([]byte) (int, error) { panic("as the test wants it") }
+
+func TestPanicEndsOneConnection(t *testing.T) {
+	err := NewConn(&panics{}, Config{}, echo).Serve(nil)
+	var e *connError
+	if !errors.As(err, &e) || e.code != InternalError || IsFlood(err) {
+		t.Errorf("ended with %v", err)
 	}
 }
 

@@ -43,7 +43,7 @@ func dial(t *testing.T, cfg Config, handle func(*Stream)) *peer {
 func peerOn(t *testing.T, nc, server net.Conn, cfg Config, handle func(*Stream)) *peer {
 	t.Helper()
 	p := &peer{t: t, nc: nc, done: make(chan error, 1), conn: NewConn(server, cfg, handle)}
-	go func() { p.done <- p.conn.Serve() }()
+	go func() { p.done <- p.conn.Serve(nil) }()
 	t.Cleanup(func() { nc.Close() })
 	p.Framer = xhttp2.NewFramer(nc, nc)
 	p.enc = hpack.NewEncoder(&p.buf)

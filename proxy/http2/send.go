@@ -1,6 +1,7 @@
 package http2
 
 import (
+	"errors"
 	"os"
 	"time"
 )
@@ -46,47 +47,90 @@ func (c *Conn) room() int64 { return min(c.window, int64(outLimit-len(c.out))) }
 // former counts heads and the frames around bodies.
 type Sent struct{ Frames, Body int64 }
 
+// ErrWouldBlock is what TrySend returns when it could not send all.
+var ErrWouldBlock = errors.New("http2: the client takes no more at the moment")
+
 // Send sends a part of the answer: a head of HTTP/1.1 in front of the first part,
 // then data; last: the answer is whole. An interim head is sent without data, and
 // a final one follows. It returns when all bytes are on their way, or the client has
 // taken none for the whole timeout.
 func (s *Stream) Send(head, data []byte, last bool, timeout time.Duration) (sent Sent, err error) {
-	c := s.conn
-	if head != nil {
-		s.enc = appendAnswer(append(s.enc[:0], noTable), head)
+	for {
+		part, err := s.SendSome(head, data, last, timeout)
+		sent.Frames += part.Frames
+		sent.Body += part.Body
+		if data = data[part.Body:]; err != nil || len(data) == 0 {
+			return sent, err
+		}
+		head = nil
 	}
+}
+
+// SendSome is Send of some of the data, at least one byte.
+func (s *Stream) SendSome(head, data []byte, last bool, timeout time.Duration) (sent Sent, err error) {
+	c := s.conn
+	s.encode(head)
 	var timer patience
 	defer timer.stop()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if head != nil {
-		if s.err != nil {
-			return sent, s.err
+	for {
+		part, err := s.sendParts(head, data, last)
+		sent.Frames += part.Frames
+		sent.Body += part.Body
+		if err != nil || sent.Body > 0 || len(data) == 0 {
+			return sent, err
 		}
-		sent.Frames += s.sendHead(last && len(data) == 0)
-		c.boundOut()
-	}
-	for len(data) > 0 {
-		if n := s.sendSome(data, last); n > 0 {
-			sent.Frames += frameHeader
-			sent.Body += int64(n)
-			data = data[n:]
-			timer.renew()
-			continue
-		}
+		head = nil
 		if err := s.await(&timer, timeout); err != nil {
 			return sent, err
 		}
 	}
-	if last && !s.answered {
-		if s.err != nil {
-			return sent, s.err
+}
+
+// TrySend is Send of what goes without waiting.
+func (s *Stream) TrySend(head, data []byte, last bool) (Sent, error) {
+	s.encode(head)
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	sent, err := s.sendParts(head, data, last)
+	if err == nil && sent.Body < int64(len(data)) {
+		err = ErrWouldBlock
+	}
+	return sent, err
+}
+
+func (s *Stream) encode(head []byte) {
+	if head != nil {
+		s.enc = appendAnswer(append(s.enc[:0], noTable), head)
+	}
+}
+
+// sendParts appends what goes without waiting. mu is held.
+func (s *Stream) sendParts(head, data []byte, last bool) (sent Sent, err error) {
+	if s.err != nil {
+		s.leave()
+		return sent, s.err
+	}
+	if head != nil {
+		sent.Frames += s.sendHead(last && len(data) == 0)
+	}
+	for len(data) > 0 {
+		n := s.sendData(data, last)
+		if n == 0 {
+			break
 		}
-		c.out = appendFrameHeader(c.out, 0, frameData, flagEndStream, s.id)
+		sent.Frames += frameHeader
+		sent.Body += int64(n)
+		data = data[n:]
+	}
+	if last && len(data) == 0 && !s.answered {
+		s.conn.out = appendFrameHeader(s.conn.out, 0, frameData, flagEndStream, s.id)
 		sent.Frames += frameHeader
 		s.finish()
 	}
-	c.work.Signal()
+	s.conn.boundOut()
+	s.conn.work.Signal()
 	return sent, nil
 }
 
@@ -126,11 +170,11 @@ func (s *Stream) finish() {
 	}
 }
 
-// sendSome appends one DATA frame with what the windows and the buffer take: 0 when
+// sendData appends one DATA frame with what the windows and the buffer take: 0 when
 // the stream has to wait. mu is held.
-func (s *Stream) sendSome(data []byte, last bool) int {
+func (s *Stream) sendData(data []byte, last bool) int {
 	c := s.conn
-	if s.err != nil || c.blocked.first != nil && !s.turn {
+	if c.blocked.first != nil && !s.turn {
 		return 0
 	}
 	n := int(min(int64(min(len(data), maxFrame)), c.initial+s.window, c.room()))

@@ -13,6 +13,7 @@ type Stream struct {
 	Err     error     // why it is refused: *http1.Error, to be answered, or *Malformed, which was answered by a reset
 	HasBody bool      // a body may follow
 	Start   time.Time // when the head was complete
+	Number  int       // of the connection's requests
 
 	conn *Conn
 	id   uint32
@@ -192,8 +193,7 @@ func (s *Stream) release() {
 	}
 }
 
-// patience is a timer for a wait that something may interrupt again and again: it
-// is over a whole timeout after the last progress.
+// patience is a timer for a wait that something may interrupt again and again.
 type patience struct {
 	timer *time.Timer
 	fired bool
@@ -212,9 +212,6 @@ func (p *patience) wait(wake <-chan struct{}, timeout time.Duration) {
 		p.fired = true
 	}
 }
-
-// renew begins the wait anew after progress.
-func (p *patience) renew() { p.stop() }
 
 func (p *patience) stop() {
 	if p.timer != nil {
