@@ -80,6 +80,9 @@ type Entry struct {
 	Query     []byte // $args: without the "?"; HasQuery tells "?" alone from no query, which $args does not
 	HasQuery  bool
 	Protocol  string // $server_protocol: "HTTP/1.1"
+	NoVersion bool   // it was malformed: $server_protocol is empty, not missing
+	Chunked   bool   // the request's body came in chunks: $content_length is BodyRead
+	BodyRead  int64  // bytes of the body that were read
 	Host      []byte // $host: lower-cased, without port
 	Body      []byte // $request_body: nil when it was not read into memory for an app
 	Root      string // $document_root: root or alias of the place; "": it has none

@@ -3,6 +3,7 @@ package accesslog
 import (
 	"bytes"
 	"encoding/base64"
+	"net/http"
 	"slices"
 	"strings"
 )
@@ -18,12 +19,30 @@ func requestHeader(name string) variable {
 
 func sentHeader(name string) variable {
 	field := fieldName(name)
+	if field == "connection" {
+		return sentConnection
+	}
 	return func(dst []byte, e *Entry) ([]byte, bool) { return appendField(dst, e.Response, field) }
 }
 
+// sentConnection is what nginx has when it writes the line: the connection is done
+// with this request by then, whatever its client was told.
+func sentConnection(dst []byte, e *Entry) ([]byte, bool) {
+	if e.Status == http.StatusSwitchingProtocols {
+		return append(dst, "upgrade"...), true
+	}
+	return append(dst, "close"...), true
+}
+
+// upstreamHeader is a field of the app's answer. Where Server or Date is missing,
+// nginx adds an empty one.
 func upstreamHeader(name string) variable {
 	field := fieldName(name)
-	return func(dst []byte, e *Entry) ([]byte, bool) { return appendField(dst, e.UpstreamHeader, field) }
+	always := field == "server" || field == "date"
+	return func(dst []byte, e *Entry) ([]byte, bool) {
+		out, found := appendField(dst, e.UpstreamHeader, field)
+		return out, found || always && e.UpstreamHeader != nil
+	}
 }
 
 func appendField(dst []byte, h Header, field string) ([]byte, bool) {

@@ -104,7 +104,28 @@ func isArgs(dst []byte, e *Entry) ([]byte, bool) {
 // serverProtocol is empty and not missing after a 505: the version was there,
 // but nginx keeps none that it does not speak.
 func serverProtocol(dst []byte, e *Entry) ([]byte, bool) {
-	return append(dst, e.Protocol...), e.Protocol != "" || e.Status == http.StatusHTTPVersionNotSupported
+	return append(dst, e.Protocol...), e.Protocol != "" || e.NoVersion || e.Status == http.StatusHTTPVersionNotSupported
+}
+
+// contentLength is the field as it came, else what a body in chunks had.
+func contentLength(dst []byte, e *Entry) ([]byte, bool) {
+	out, found := appendField(dst, e.Request, "content-length")
+	if !found && e.Chunked {
+		return strconv.AppendInt(dst, e.BodyRead, 10), true
+	}
+	return out, found
+}
+
+// targetAuthority is that of a request line in absolute-form.
+func targetAuthority(line []byte) []byte {
+	_, rest, ok := bytes.Cut(line, []byte("://"))
+	if !ok || bytes.IndexByte(line, '/') < bytes.IndexByte(line, ':') {
+		return nil
+	}
+	if end := bytes.IndexAny(rest, "/? "); end >= 0 {
+		rest = rest[:end]
+	}
+	return rest
 }
 
 // http2 tells how HTTP/2 was agreed on: "h2" over TLS, "h2c" without. Any other
@@ -131,12 +152,8 @@ func http3(dst []byte, e *Entry) ([]byte, bool) {
 // empty when it named none (nginx 1.29.3).
 func requestPort(dst []byte, e *Entry) ([]byte, bool) {
 	start := len(dst)
-	if _, rest, ok := bytes.Cut(e.Target, []byte("://")); ok {
-		end := bytes.IndexAny(rest, "/?")
-		if end < 0 {
-			end = len(rest)
-		}
-		dst = append(dst, rest[:end]...)
+	if named := targetAuthority(e.Line); named != nil {
+		dst = append(dst, named...)
 	} else {
 		dst, _ = appendField(dst, e.Request, "host")
 	}

@@ -2,6 +2,7 @@ package accesslog
 
 import (
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -56,7 +57,7 @@ var variables = map[string]variable{
 	"is_request_port": isRequestPort,
 	"server_name":     func(dst []byte, e *Entry) ([]byte, bool) { return append(dst, e.ServerName...), true },
 	"remote_user":     remoteUser,
-	"content_length":  requestHeader("content_length"),
+	"content_length":  contentLength,
 	"content_type":    requestHeader("content_type"),
 	"request_id":      requestID,
 	"request_body":    bytesOf(func(e *Entry) []byte { return e.Body }),
@@ -123,4 +124,22 @@ func lookup(name string) (variable, bool) {
 		}
 	}
 	return nil, false
+}
+
+// Variables returns the names of all variables that stand alone, sorted. Beside them
+// there are the families $arg_, $cookie_, $http_, $sent_http_, $upstream_http_ and
+// $upstream_cookie_.
+func Variables() []string {
+	return slices.Sorted(func(yield func(string) bool) {
+		for name := range variables {
+			if !yield(name) {
+				return
+			}
+		}
+		for name := range made {
+			if !yield(name) {
+				return
+			}
+		}
+	})
 }

@@ -114,8 +114,12 @@ func (d *dateClock) text(now time.Time) string {
 // sentHead is the head that the client got, for $sent_http_NAME.
 type sentHead struct{ head []byte }
 
-// AppendValues implements accesslog.Header.
+// AppendValues implements accesslog.Header. nginx has no $sent_http_server and no
+// $sent_http_date: it writes these behind its list of fields.
 func (s *sentHead) AppendValues(dst []byte, name string) (out []byte, found bool) {
+	if name == "server" || name == "date" {
+		return dst, false
+	}
 	_, rest, _ := bytes.Cut(s.head, crlf)
 	for {
 		var line []byte

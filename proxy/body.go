@@ -28,13 +28,14 @@ var errDiskFull = &refusal{status: 503, retryAfter: retryAfterBusy, reason: acce
 
 // refuseEarly refuses a request before its body is read, when it can not succeed.
 func (x *exchange) refuseEarly() error {
-	x.upstream = x.place.pass.upstream
-	x.ProxyHost = x.place.pass.host
-	if err := x.upstream.queue.check(); err != nil {
-		return x.unless(err)
-	}
 	if m := x.place.maxBody; m > 0 && x.req.ContentLength > m {
 		return x.unless(errTooLarge)
+	}
+	x.upstream = x.place.pass.upstream
+	x.ProxyHost = x.place.pass.host
+	x.UpstreamHeader = nil // of an app that redirected inside
+	if err := x.upstream.queue.check(); err != nil {
+		return x.unless(err)
 	}
 	return nil
 }
@@ -48,6 +49,7 @@ func (x *exchange) unless(err error) error {
 // readBody reads the whole body, so that no app worker ever waits for a client.
 func (x *exchange) readBody() error {
 	if !x.req.HasBody() || x.detour.bodyTaken {
+		x.noteBody()
 		return nil
 	}
 	x.unread = true
@@ -127,7 +129,12 @@ var interim100 = []byte("HTTP/1.1 100 Continue\r\n\r\n")
 func (x *exchange) takeBody() (done bool, err error) {
 	n, data, done, err := x.body.framing.take(x.in[x.start:x.end])
 	x.start += n
-	x.RequestLength += int64(n)
+	if !x.body.unused {
+		x.BodyRead += int64(len(data))
+		if err == nil {
+			x.RequestLength += int64(n)
+		}
+	}
 	if err != nil {
 		x.start, x.end = 0, 0
 		return false, &refusal{status: errBadBody.status, cause: err, reason: errBadBody.reason}
@@ -156,8 +163,10 @@ func (x *exchange) readMoreBody() error {
 	case x.endOfBody(err):
 		return io.EOF
 	case errors.Is(err, os.ErrDeadlineExceeded):
+		x.noteBody()
 		return errSlowClient
 	}
+	x.noteBody()
 	return errClientCut
 }
 
@@ -223,6 +232,10 @@ func (b *body) write(data []byte) error {
 // memory too: a known length may be a quarter more than client_body_buffer_size.
 func (x *exchange) noteBody() {
 	b, limit := &x.body, int64(x.place.bodyBuffer)
+	if b.size == 0 && (x.req.ContentLength == 0 || x.req.Chunked) && x.place.pass != nil {
+		x.Body = emptyBody
+		return
+	}
 	if b.framing.kind == http1.Length {
 		limit += limit/4 - 1
 	}
@@ -230,6 +243,8 @@ func (x *exchange) noteBody() {
 		x.Body = b.mem
 	}
 }
+
+var emptyBody = []byte{}
 
 func (b *body) rewind() error {
 	if b.file == nil {

@@ -186,6 +186,13 @@ func (x *exchange) beginTry(addr string) {
 	x.Upstream = append(x.Upstream, accesslog.Try{Addr: addr, Connect: -1, Header: -1, Response: -1})
 }
 
+// endTry ends the time of a try that the client did not wait for.
+func (x *exchange) endTry() {
+	if len(x.Upstream) > 0 && x.last().Response < 0 {
+		x.last().Response = x.since(x.try.began)
+	}
+}
+
 func (x *exchange) last() *accesslog.Try { return &x.Upstream[len(x.Upstream)-1] }
 
 // hangUp ends the use of the app's connection: it is kept when it may serve

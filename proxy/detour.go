@@ -84,6 +84,7 @@ func (x *exchange) redirect(err error) error {
 	}
 	d := &x.detour
 	d.separate = len(x.Upstream) > 0
+	x.ProxyHost = "" // until another place passes it on
 	if d.turns++; d.turns <= maxTurns {
 		return errTurned
 	}

@@ -1,6 +1,10 @@
 package proxy
 
-import "paddock/proxy/http1"
+import (
+	"bytes"
+
+	"paddock/proxy/http1"
+)
 
 // divert looks whether the app's answer is to be replaced: by a file or another
 // location (X-Accel-Redirect), or by an error page (proxy_intercept_errors).
@@ -33,10 +37,20 @@ func (x *exchange) divert() error {
 func (x *exchange) abandon(err error) error {
 	x.last().Response = x.since(x.try.began)
 	x.letGo()
-	x.UpstreamHeader = nil // its buffer is for the next answer
+	x.keepUpstreamHeader()
 	x.upstream = nil
 	x.try.reset()
 	return err
+}
+
+// keepUpstreamHeader copies the app's fields for $upstream_http_NAME: their buffer is
+// for the next answer.
+func (x *exchange) keepUpstreamHeader() {
+	kept := new(http1.Response)
+	if _, err := kept.Parse(bytes.Clone(x.try.buf[:x.try.head]), &answerLimits); err != nil {
+		return // it was parsed before
+	}
+	x.UpstreamHeader = kept
 }
 
 // keepFields copies what nginx keeps of an answer with X-Accel-Redirect. The body

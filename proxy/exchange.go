@@ -250,9 +250,6 @@ func (x *exchange) cutHead(err error) error {
 // next request would begin is unknown.
 func (x *exchange) badHead(err error) error {
 	x.noteLine()
-	if len(x.Method) > 0 {
-		x.RequestLength = int64(x.end)
-	}
 	x.start, x.end, x.unread = 0, 0, true
 	var e *http1.Error
 	if !errors.As(err, &e) {
@@ -265,26 +262,12 @@ func (x *exchange) badHead(err error) error {
 	return r
 }
 
-// noteLine fills in what the log may know of a request without a whole head.
-func (x *exchange) noteLine() {
-	x.Line, x.Method, x.Target = x.req.Line, x.req.Method, x.req.Target
-	x.ServerName = x.server.name
-	if len(x.req.Fields) > 0 {
-		x.Request = &x.req
-	}
-}
-
 // note fills in what the log and $variables know of a request.
 func (x *exchange) note() {
 	r := &x.req
-	x.Line, x.Method, x.Target = r.Line, r.Method, r.Target
-	x.Path, x.Query, x.HasQuery = r.NormalPath, r.Query, r.HasQuery
-	x.Protocol = "HTTP/1.1"
-	if r.Minor == 0 {
-		x.Protocol = "HTTP/1.0"
-	}
+	x.noteTarget()
 	x.Request = r
-	x.RequestLength = int64(x.head)
+	x.Chunked = r.Chunked
 	x.upgrade = asksForWebSocket(r)
 	x.believed, x.outside, x.remote, x.forwardedHost = false, false, x.conn.remote, nil
 	x.ForwardedFor, x.ForwardedProto = x.remote, x.conn.info.Scheme
@@ -298,6 +281,7 @@ func (x *exchange) note() {
 func (x *exchange) finish(err error) {
 	x.stage = stageFlush
 	x.letGo()
+	x.endTry()
 	if err == errClientGone {
 		x.conn.interrupt() // what it left is for nobody
 	}
@@ -321,6 +305,9 @@ func (x *exchange) record() {
 	x.End = x.conn.proxy.when(x.clock())
 	x.count()
 	x.conn.proxy.requests.Add(1)
+	if x.place == nil {
+		x.Root, x.RootPath = x.server.whole.documentRoot()
+	}
 	for _, t := range x.rules().logs {
 		t.write(&x.Entry)
 	}

@@ -12,6 +12,9 @@ func (x *exchange) startRelay() error {
 	t := &x.try
 	kind, length := t.answer.Body(x.Method)
 	t.framing.reset(kind, length)
+	if kind != http1.None {
+		x.last().Length = int64(t.end - t.start) // with what frames it, and what is too much, as nginx counts
+	}
 	x.buildHead(kind, length)
 	x.buffered = x.buffers()
 	x.stage = stageRelay
@@ -33,7 +36,6 @@ func (x *exchange) relay() error {
 		if err != nil {
 			return x.brokenAnswer(err, data)
 		}
-		x.last().Length += int64(len(data))
 		if done {
 			x.answered()
 		}
@@ -84,7 +86,9 @@ func (x *exchange) chooseFraming(kind http1.Body, compress bool) {
 func (x *exchange) moreAnswer() error {
 	t := &x.try
 	t.start, t.end = t.head, t.head // take leaves nothing
-	return x.readUpstream()
+	err := x.readUpstream()
+	x.last().Length += int64(t.end - t.start)
+	return err
 }
 
 // answered gives the app's connection and its place back before the client has

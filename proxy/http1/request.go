@@ -1,5 +1,7 @@
 package http1
 
+import "bytes"
+
 // Request is the head of a request. It is meant to be pooled: once warm, Parse
 // allocates nothing.
 type Request struct {
@@ -9,6 +11,7 @@ type Request struct {
 	Line []byte
 
 	// Method and Target are parts of Line; nil until the whole line was well-formed.
+	// Of a path that is malformed there is no Target, and NormalPath is empty.
 	Method, Target []byte
 	Minor          int // HTTP/1.Minor, 0 to 9; 2 and more mean what 1 means
 	Fields         Fields
@@ -100,6 +103,7 @@ func (r *Request) parse(buf []byte, lim *Limits) error {
 			return err
 		}
 		if err := r.parseTarget(); err != nil {
+			r.forgetTarget(err)
 			return err
 		}
 	}
@@ -107,8 +111,61 @@ func (r *Request) parse(buf []byte, lim *Limits) error {
 		return err
 	}
 	r.state = inBody
-	return r.finish()
+	err := r.finish()
+	r.forgetRest(buf, err)
+	return err
 }
+
+// forgetTarget keeps of a line with a malformed target what nginx logs of it: where
+// the path alone is wrong, the method and an empty $uri; else nothing.
+func (r *Request) forgetTarget(err error) {
+	r.Target = nil
+	switch err {
+	case errEscape, errNUL, errAboveRoot:
+		r.NormalPath = r.Line[:0:0]
+	default:
+		r.Method = nil
+	}
+}
+
+// forgetRest drops the fields from the one on that is refused for what stands before
+// it: nginx reads no further.
+func (r *Request) forgetRest(buf []byte, err error) {
+	id := idHost
+	switch err {
+	case errTwoLengths:
+		id = idContentLength
+	case errTwoHosts, errHost:
+	default:
+		return
+	}
+	keep := -1
+	for i := range r.Fields {
+		if r.Fields[i].id == id {
+			if keep++; keep == 1 || err == errHost {
+				value := r.Fields[i].Value
+				end := cap(buf) - cap(value) + len(value) // where it lies in buf
+				r.section.pos = end + bytes.IndexByte(buf[end:], '\n') + 1
+				if keep == 1 {
+					r.Fields = r.Fields[:i]
+				}
+				return
+			}
+		}
+	}
+}
+
+// Length is how many bytes of whole lines were taken, also of a head that was refused
+// or is not complete (nginx: $request_length).
+func (r *Request) Length() int {
+	if r.Method == nil {
+		return 0
+	}
+	return r.section.pos - r.section.start
+}
+
+// BadVersion reports whether the line was refused in its version.
+func (r *Request) BadVersion() bool { return r.state == inVersion && r.err != ErrIncomplete }
 
 // finish reads what the fields mean, once all of them are there.
 func (r *Request) finish() error {

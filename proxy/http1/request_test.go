@@ -226,7 +226,8 @@ func TestRefusedRequestStaysReadableForTheLog(t *testing.T) {
 		{"\x16\x03\x01\r\nabc\n", "\x16\x03\x01", "", "", ""},
 		{"\r\nget /a HTTP/1.1\r\nHost: a\r\n\r\n", "get /a HTTP/1.1", "", "", ""},
 		{"GET /a HTTP/2.0\r\n", "GET /a HTTP/2.0", "", "", ""},
-		{"GET /%zz HTTP/1.1\r\n", "GET /%zz HTTP/1.1", "GET", "/%zz", ""},
+		{"GET /%zz HTTP/1.1\r\n", "GET /%zz HTTP/1.1", "GET", "", ""},
+		{"GET x HTTP/1.1\r\n", "GET x HTTP/1.1", "", "", ""},
 		{"GET /a HTTP/1.1\r\nReferer: r\r\nX : y\r\n", "GET /a HTTP/1.1", "GET", "/a", "r"},
 		{"GET /a HTTP/1.1\r\nReferer: r\r\n\r\n", "GET /a HTTP/1.1", "GET", "/a", "r"},
 		{"GET /" + strings.Repeat("a", 9000), "GET /" + strings.Repeat("a", DefaultLine-5), "", "", ""},
@@ -239,6 +240,31 @@ func TestRefusedRequestStaysReadableForTheLog(t *testing.T) {
 		referer, _ := r.Get("referer")
 		if string(r.Line) != tt.line || string(r.Method) != tt.method || string(r.Target) != tt.target || string(referer) != tt.referer {
 			t.Errorf("%.40q: line %.40q method %q target %q referer %q", tt.head, r.Line, r.Method, r.Target, referer)
+		}
+	}
+}
+
+func TestRefusedHeadHasTheLengthThatWasTaken(t *testing.T) {
+	for _, tt := range []struct {
+		head   string
+		length int
+		fields int
+	}{
+		{"GET x HTTP/1.1\r\n", 0, 0},
+		{"GET /%zz HTTP/1.1\r\n", 19, 0},
+		{"\r\nGET / HTTP/1.1\r\nA: b\r\nC", 22, 1},
+		{"GET / HTTP/1.1\r\nA: b\r\nC : d\r\n", 22, 1},
+		{"GET / HTTP/1.1\r\nA: b\r\n\r\n", 24, 1},
+		{"GET / HTTP/1.1\r\nHost: a\r\nHost: b  \r\nC: d\r\n\r\n", 36, 1},
+		{"GET / HTTP/1.1\r\nHost: a/b\r\nC: d\r\n\r\n", 27, 2},
+		{"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nX: y\r\nContent-Length: 2\r\nC: d\r\n\r\n", 69, 3},
+	} {
+		var r Request
+		if _, err := r.Parse([]byte(tt.head), nil); err == nil {
+			t.Errorf("%q: accepted", tt.head)
+		}
+		if r.Length() != tt.length || len(r.Fields) != tt.fields {
+			t.Errorf("%q: length %d with %d fields, want %d and %d", tt.head, r.Length(), len(r.Fields), tt.length, tt.fields)
 		}
 	}
 }

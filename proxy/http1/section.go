@@ -40,13 +40,14 @@ func (s *section) parseFields(buf []byte, lim *Limits, fields *Fields) error {
 		if next-s.start > lim.Total {
 			return errHeadTooLong
 		}
-		s.pos, s.scan, s.colon = next, next, false
 		if len(line) == 1 && line[0] == '\r' {
+			s.pos, s.scan, s.colon = next, next, false
 			return nil
 		}
 		if err := appendField(fields, line, lim); err != nil {
 			return err
 		}
+		s.pos, s.scan, s.colon = next, next, false
 	}
 }
 
