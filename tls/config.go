@@ -1,19 +1,137 @@
 package tls
 
 import (
+	"encoding/base64"
 	"net/mail"
+	"net/url"
+	"slices"
 
 	"paddock/internal/value"
 )
 
 // Config is [tls]: where certificates of tls = "auto" come from.
 type Config struct {
-	Email string `toml:"email"` // who an authority may write to about the account; default none
+	Email             string        `toml:"email"`                        // who an authority may write to about the account; default none
+	Challenges        value.Strings `toml:"challenges"`                   // how names are proved: "http-01" (a listener reached on port 80), "tls-alpn-01" (one on port 443), "dns-01" (manual_auth_hook); default the first two as far as there are listeners, and dns-01 for wildcards
+	ManualAuthHook    value.Command `toml:"manual_auth_hook" json:"-"`    // makes the TXT record _acme-challenge.$CERTBOT_DOMAIN with $CERTBOT_VALIDATION and returns when it is seen; run as the proxy's user (certbot: --manual-auth-hook)
+	ManualCleanupHook value.Command `toml:"manual_cleanup_hook" json:"-"` // removes it; $CERTBOT_AUTH_OUTPUT is what the first one printed (certbot: --manual-cleanup-hook)
+	Authority         []Authority   `toml:"authority"`
 }
 
-// Validate reports what is wrong with the section at key.
-func (c *Config) Validate(key string, problems *value.Problems) {
-	if _, err := mail.ParseAddress(c.Email); c.Email != "" && err != nil {
-		problems.Addf(value.Join(key, "email"), "%q: expected an address such as ops@example.com", c.Email)
+// Authority is one [[tls.authority]]. They are tried in their order until one issues.
+type Authority struct {
+	Directory     string `toml:"directory"`         // URL of its ACME directory, or "letsencrypt", "letsencrypt-staging", "zerossl", "google"; letsencrypt
+	TestDirectory string `toml:"test_directory"`    // tried first after a failure, so that the real one's limits are not used up; Let's Encrypt's staging for letsencrypt, else none
+	Profile       string `toml:"profile"`           // of the certificates, one that the authority offers; its default, and "shortlived" for IP addresses
+	TrustedRoots  string `toml:"trusted_roots"`     // PEM file of the authorities that its own HTTPS is verified with; the system's
+	EABKeyID      string `toml:"eab_kid"`           // external account binding: the key's identifier; none (certbot: --eab-kid)
+	EABKeyFile    string `toml:"eab_hmac_key_file"` // file that holds the key, in base64url; none
+}
+
+// directories are authorities that have a name.
+var directories = map[string]Authority{
+	"letsencrypt": {
+		Directory:     "https://acme-v02.api.letsencrypt.org/directory",
+		TestDirectory: "https://acme-staging-v02.api.letsencrypt.org/directory",
+	},
+	"letsencrypt-staging": {Directory: "https://acme-staging-v02.api.letsencrypt.org/directory"},
+	"zerossl":             {Directory: "https://acme.zerossl.com/v2/DV90"},
+	"google":              {Directory: "https://dv.acme-v02.api.pki.goog/directory"},
+}
+
+const defaultAuthority = "letsencrypt"
+
+// resolved returns the authority with its addresses.
+func (a Authority) resolved() Authority {
+	if a.Directory == "" {
+		a.Directory = defaultAuthority
 	}
+	if known, ok := directories[a.Directory]; ok {
+		a.Directory = known.Directory
+		if a.TestDirectory == "" {
+			a.TestDirectory = known.TestDirectory
+		}
+	}
+	return a
+}
+
+// Kinds of challenges (RFC 8555, RFC 8737).
+const (
+	challengeHTTP = "http-01"
+	challengeTLS  = "tls-alpn-01"
+	challengeDNS  = "dns-01"
+)
+
+// Validate reports what is wrong with the section at key. sites are those of all servers
+// with their names.
+func (c *Config) Validate(key string, sites []SiteSetup, problems *value.Problems) {
+	at := func(name string) string { return value.Join(key, name) }
+	if _, err := mail.ParseAddress(c.Email); c.Email != "" && err != nil {
+		problems.Addf(at("email"), "%q: expected an address such as ops@example.com", c.Email)
+	}
+	for _, kind := range c.Challenges {
+		if !slices.Contains([]string{challengeHTTP, challengeTLS, challengeDNS}, kind) {
+			problems.Addf(at("challenges"), "%q: expected http-01, tls-alpn-01 or dns-01", kind)
+		}
+	}
+	if slices.Contains(c.Challenges, challengeDNS) && !c.ManualAuthHook.Set() {
+		problems.Addf(at("challenges"), "dns-01 takes a manual_auth_hook; expected one")
+	}
+	for i := range c.Authority {
+		c.Authority[i].validate(value.Index(at("authority"), i), problems)
+	}
+	c.validateWildcards(sites, problems)
+}
+
+// validateWildcards wants what proves a wildcard: only a DNS record does (RFC 8555 7.1.3).
+func (c *Config) validateWildcards(sites []SiteSetup, problems *value.Problems) {
+	if c.ManualAuthHook.Set() {
+		return
+	}
+	for i := range sites {
+		if sites[i].TLS != ModeAuto {
+			continue
+		}
+		for _, name := range orderable(sites[i].Names) {
+			if isWildcard(name) {
+				problems.Addf(value.Join(value.Index("server", i), "server_name"), `%q: only a DNS record proves a wildcard; expected tls.manual_auth_hook, or no wildcard`, name)
+				break
+			}
+		}
+	}
+}
+
+func (a *Authority) validate(key string, problems *value.Problems) {
+	for name, text := range map[string]string{"directory": a.resolved().Directory, "test_directory": a.TestDirectory} {
+		if u, err := url.Parse(text); text != "" && (err != nil || u.Scheme != "https" || u.Host == "") {
+			problems.Addf(value.Join(key, name), `%q: expected an https:// URL, or one of "letsencrypt", "letsencrypt-staging", "zerossl", "google"`, text)
+		}
+	}
+	if a.EABKeyID == "" && a.EABKeyFile != "" {
+		problems.Addf(value.Join(key, "eab_kid"), "no identifier for the key in eab_hmac_key_file; expected one")
+	}
+	if a.EABKeyID != "" && a.EABKeyFile == "" {
+		problems.Addf(value.Join(key, "eab_hmac_key_file"), "no key for eab_kid; expected a file that holds it")
+	}
+}
+
+// Read fills in the files of an authority.
+func (a *Authority) Read(read func(path string) ([]byte, error), report func(key string, err error)) AuthorityFiles {
+	var f AuthorityFiles
+	var err error
+	if a.TrustedRoots != "" {
+		if f.Roots, err = read(a.TrustedRoots); err != nil {
+			report("trusted_roots", err)
+		} else if _, err := parsePool(f.Roots); err != nil {
+			report("trusted_roots", err)
+		}
+	}
+	if a.EABKeyFile != "" {
+		if f.EABKey, err = read(a.EABKeyFile); err != nil {
+			report("eab_hmac_key_file", err)
+		} else if _, err := base64.RawURLEncoding.DecodeString(eabKey(f.EABKey)); err != nil {
+			report("eab_hmac_key_file", err)
+		}
+	}
+	return f
 }

@@ -3,10 +3,19 @@ package tls
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/caddyserver/certmagic"
+	"github.com/mholt/acmez/v3"
 	"go.uber.org/zap"
 
 	"paddock/internal/value"
@@ -17,27 +26,43 @@ const ticketCheck = 10 * time.Second
 
 // Options say what a Manager works with.
 type Options struct {
-	Logger *zap.Logger // nil: none
+	Logger  *zap.Logger                        // nil: none
+	Storage func(dir string) certmagic.Storage // where certificates are kept; nil: files in the folder
 }
 
 // Manager holds the certificates of a process. Prepare and Commit come from one
 // goroutine at a time; everything else from any.
 type Manager struct {
-	log    *zap.Logger
-	ctx    context.Context // ends with Close
-	cancel context.CancelFunc
-	work   sync.WaitGroup
+	log     *zap.Logger
+	open    func(dir string) certmagic.Storage
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
+	work    sync.WaitGroup
+	pace    *certmagic.RingBufferRateLimiter
+	sources map[string]*atomic.Pointer[source] // by mode
+	solver  *solver
 
 	mu      sync.Mutex // guards what follows
 	tickets map[[sha256.Size]byte]*tickets
 	servers []*Server
+	files   []Status
+	keepers map[string]*keeper
+	origin  string // the part of the setup that sources are made of, as JSON
 }
 
 // New returns a manager that serves nothing.
 func New(o Options) *Manager {
-	m := &Manager{log: o.Logger, tickets: map[[sha256.Size]byte]*tickets{}}
+	m := &Manager{
+		log: o.Logger, open: o.Storage, tickets: map[[sha256.Size]byte]*tickets{}, keepers: map[string]*keeper{},
+		solver:  newSolver(),
+		pace:    certmagic.NewRateLimiter(ordersAtOnce, ordersTime),
+		sources: map[string]*atomic.Pointer[source]{ModeAuto: {}, ModeInternal: {}},
+	}
 	if m.log == nil {
 		m.log = zap.NewNop()
+	}
+	if m.open == nil {
+		m.open = func(dir string) certmagic.Storage { return &certmagic.FileStorage{Path: dir} }
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.work.Go(m.rotate)
@@ -48,6 +73,7 @@ func New(o Options) *Manager {
 func (m *Manager) Close() {
 	m.cancel()
 	m.work.Wait()
+	m.pace.Stop()
 }
 
 // Plan is a setup that is ready to serve.
@@ -55,6 +81,9 @@ type Plan struct {
 	Servers []*Server // one for each site; nil for one that speaks no TLS
 	setup   Setup
 	tickets map[[sha256.Size]byte]*tickets
+	origin  string
+	auto    *source // nil: the sources that are go on
+	local   *source
 }
 
 // Prepare compiles a setup. It touches nothing that serves.
@@ -76,20 +105,89 @@ func (m *Manager) Prepare(s Setup) (*Plan, error) {
 		}
 		p.tickets[id], p.Servers[i] = server.tickets, server
 	}
-	return p, nil
+	return p, m.prepareSources(p)
 }
 
-// Commit makes the plan the one that is looked after.
+// prepareSources makes new sources, unless nothing has changed that they are made of.
+func (m *Manager) prepareSources(p *Plan) error {
+	s := p.setup
+	s.Sites = nil
+	origin, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	p.origin = string(origin)
+	if p.origin == m.origin || !slices.ContainsFunc(p.setup.Sites, func(s SiteSetup) bool { return s.Managed() }) {
+		return nil
+	}
+	storage := m.open(s.Dir)
+	if p.auto, err = m.acmeSource(&s, storage); err != nil {
+		return err
+	}
+	p.local = newSource(storage, []certmagic.Issuer{&localCA{storage: storage, now: time.Now}}, m.log)
+	return nil
+}
+
+// Commit makes the plan the one that is looked after. Orders under way for names that
+// stay go on.
 func (m *Manager) Commit(p *Plan) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.tickets, m.servers = p.tickets, m.servers[:0:0]
+	if p.auto != nil {
+		m.origin = p.origin
+		m.solver.use(p.auto.storage)
+		m.sources[ModeAuto].Store(p.auto)
+		m.sources[ModeInternal].Store(p.local)
+	}
+	m.commitNames(p)
+	m.tickets, m.servers, m.files = p.tickets, m.servers[:0:0], p.setup.fileStatus()
 	for _, s := range p.Servers {
 		if s != nil {
 			s.refresh()
 			m.servers = append(m.servers, s)
 		}
 	}
+}
+
+// commitNames starts and ends keepers, and tells servers of theirs.
+func (m *Manager) commitNames(p *Plan) {
+	used := map[string]*keeper{}
+	for i, s := range p.Servers {
+		if s == nil || s.managed == nil {
+			continue
+		}
+		mode := p.setup.Sites[i].TLS
+		keepers := make(map[string]*keeper, len(s.managed.names))
+		for _, name := range s.managed.names {
+			id := mode + " " + name
+			k := m.keepers[id]
+			if k == nil && used[id] == nil {
+				k = m.start(name, mode)
+			} else if k == nil {
+				k = used[id]
+			}
+			used[id], keepers[name] = k, k
+		}
+		s.managed.keepers.Store(&keepers)
+	}
+	for id, k := range m.keepers {
+		if used[id] == nil {
+			k.end()
+		}
+	}
+	m.keepers = used
+}
+
+func (m *Manager) start(name, mode string) *keeper {
+	k := &keeper{
+		name: name, mode: mode, source: m.sources[mode], now: time.Now, log: m.log,
+		demand: make(chan demand), done: make(chan struct{}),
+	}
+	k.status.Store(&Status{Name: name, Mode: mode})
+	ctx, end := context.WithCancel(m.ctx)
+	k.end = end
+	m.work.Go(func() { k.run(ctx) })
+	return k
 }
 
 // rotate keeps the ticket keys young.
@@ -108,5 +206,90 @@ func (m *Manager) rotate() {
 				s.refresh()
 			}
 		}
+	}
+}
+
+// HTTPChallenge answers an authority that asks for a token over HTTP.
+func (m *Manager) HTTPChallenge(host, token string) (string, bool) {
+	host = strings.Trim(host, "[]")
+	if !m.ours(host) {
+		return "", false
+	}
+	return m.solver.token(m.ctx, host, token)
+}
+
+// TLSChallenge answers an authority that asks over TLS (RFC 8737).
+func (m *Manager) TLSChallenge(hello *tls.ClientHelloInfo) (*tls.Config, bool) {
+	name := strings.ToLower(hello.ServerName)
+	if !m.ours(unreversed(name)) {
+		return nil, false
+	}
+	proof, ok := m.solver.proof(m.ctx, name)
+	if !ok {
+		return nil, false
+	}
+	return &tls.Config{Certificates: []tls.Certificate{*proof}, NextProtos: []string{acmez.ACMETLS1Protocol}, MinVersion: tls.VersionTLS12}, true
+}
+
+// ours reports whether a name is one that certificates are ordered for. Nobody else's
+// is looked up.
+func (m *Manager) ours(name string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.keepers[ModeAuto+" "+name] != nil
+}
+
+// Status returns what is known of every certificate, by name.
+func (m *Manager) Status() []Status {
+	m.mu.Lock()
+	keepers, out := slices.Collect(maps.Values(m.keepers)), slices.Clone(m.files)
+	m.mu.Unlock()
+	for _, k := range keepers {
+		out = append(out, *k.status.Load())
+	}
+	slices.SortFunc(out, func(a, b Status) int { return strings.Compare(a.Name+" "+a.Mode, b.Name+" "+b.Mode) })
+	return out
+}
+
+// Renew renews the certificate of a name now, whatever its age; of every name when it is
+// "". It returns when it is done.
+func (m *Manager) Renew(ctx context.Context, name string) error {
+	m.mu.Lock()
+	var found []*keeper
+	for _, k := range m.keepers {
+		if name == "" || k.name == name {
+			found = append(found, k)
+		}
+	}
+	m.mu.Unlock()
+	if len(found) == 0 {
+		return fmt.Errorf("%q: no certificate of that name is ours to renew; `paddock cert list` names them", name)
+	}
+	errs := make([]error, len(found))
+	var all sync.WaitGroup
+	for i, k := range found {
+		all.Go(func() { errs[i] = k.renew(ctx) })
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// renew waits for the keeper's goroutine to renew.
+func (k *keeper) renew(ctx context.Context) error {
+	d := demand{make(chan error, 1)}
+	select {
+	case k.demand <- d:
+	case <-k.done:
+		return fmt.Errorf("%s: no certificate is looked after any more", k.name)
+	case <-ctx.Done():
+		return fmt.Errorf("%s: an order is under way: %w", k.name, ctx.Err())
+	}
+	select {
+	case err := <-d.answer:
+		return err
+	case <-k.done:
+		return fmt.Errorf("%s: told to end", k.name)
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }

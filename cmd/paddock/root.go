@@ -86,7 +86,7 @@ below talk to the daemon that runs with it.`,
 		p.processCommand(control.ActionStart, "started", "Start apps and programs and wait until they run"),
 		p.processCommand(control.ActionStop, "stopped", "Stop apps and programs and wait until they have"),
 		p.processCommand(control.ActionRestart, "started", "Stop and start; requests of an app wait. New code without a gap: deploy"),
-		p.signal(), p.logs(), p.reopen(), p.man(),
+		p.signal(), p.logs(), p.reopen(), p.man(), p.cert(), p.trust(),
 	)
 	return root
 }

@@ -42,4 +42,11 @@ func (l *loader) readCertificates(problems *value.Problems) {
 			problems.Addf(value.Join(at, key), "%s; expected a file of certificates and keys in PEM that match", oneLine(err.Error()))
 		})
 	}
+	l.config.authorities = make([]tls.AuthorityFiles, len(l.config.TLS.Authority))
+	for i := range l.config.TLS.Authority {
+		at := value.Index("tls.authority", i)
+		l.config.authorities[i] = l.config.TLS.Authority[i].Read(read, func(key string, err error) {
+			problems.Addf(value.Join(at, key), "%s", oneLine(err.Error()))
+		})
+	}
 }

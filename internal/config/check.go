@@ -47,7 +47,7 @@ func (c *Config) check(h *host, problems *value.Problems) {
 		listens = append(listens, s.Listen...)
 	}
 	c.Metrics.Validate("metrics", listens, problems)
-	c.TLS.Validate("tls", problems)
+	c.TLS.Validate("tls", c.TLSSetup().Sites, problems)
 }
 
 func (p *Paddock) check(h *host, problems *value.Problems) {

@@ -30,7 +30,8 @@ type Config struct {
 	Metrics   metrics.Config                     `toml:"metrics"`
 	TLS       tls.Config                         `toml:"tls"`
 
-	files []tls.Files // of Servers: what their certificate files hold
+	files       []tls.Files          // of Servers: what their certificate files hold
+	authorities []tls.AuthorityFiles // of TLS.Authority: what theirs hold
 
 	warnings []Problem
 }
@@ -59,6 +60,12 @@ type Server struct {
 	Served
 	Secured
 }
+
+// The ports that an authority asks for challenges (RFC 8555 8.3, RFC 8737 3).
+const (
+	httpPort  = 80
+	httpsPort = 443
+)
 
 // Paddock is [paddock]: where things live, and who the proxy is. An empty value
 // is the default; as a user other than root, XDG folders take the place of the
@@ -121,14 +128,24 @@ func (c *Config) ProxyConfig() proxy.Config {
 // TLSSetup returns what certificates are served by: the keys of [tls] and of the
 // servers, and what their files hold.
 func (c *Config) TLSSetup() tls.Setup {
-	s := tls.Setup{Config: c.TLS, Dir: filepath.Join(c.Paddock.StateDir, certificateDirName), Sites: make([]tls.SiteSetup, len(c.Servers))}
+	s := tls.Setup{Config: c.TLS, Authorities: c.authorities, AuthHook: c.TLS.ManualAuthHook.Args, CleanupHook: c.TLS.ManualCleanupHook.Args, Dir: filepath.Join(c.Paddock.StateDir, certificateDirName), Sites: make([]tls.SiteSetup, len(c.Servers))}
 	for i, server := range c.Servers {
 		s.Sites[i] = tls.SiteSetup{Site: server.Secured, Names: server.ServerName}
 		if i < len(c.files) {
 			s.Sites[i].Files = c.files[i]
 		}
+		for _, l := range server.Listen {
+			s.HTTPPort = s.HTTPPort || l.Addr.Port() == httpPort && !l.SSL
+			s.HTTPSPort = s.HTTPSPort || l.Addr.Port() == httpsPort && l.SSL
+		}
 	}
 	return s
+}
+
+// LocalRoot returns the path of the certificate of the local authority, which is there
+// once a site with tls = "internal" was served.
+func (c *Config) LocalRoot() string {
+	return filepath.Join(c.Paddock.StateDir, certificateDirName, tls.RootPath)
 }
 
 // Warnings returns what is doubtful but not refused: an app without a user of its

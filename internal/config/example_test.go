@@ -48,6 +48,8 @@ func exampleKeys(lines []string) []exampleKey {
 			case "server":
 				section = fmt.Sprintf("server[%d]", servers)
 				servers, locations = servers+1, 0
+			case "tls.authority":
+				section = "tls.authority[0]"
 			case "server.location":
 				section = fmt.Sprintf("server[%d].location[%d]", servers-1, locations)
 				locations++
@@ -150,7 +152,10 @@ var outOfRange = map[string][]string{
 	"default_type": {`"html"`}, "expires": {`"soon"`, `"@25h"`, `"1ms"`}, "add_header": {`{ "a b" = "x" }`, `{ a = "$gone" }`, `{ Connection = "x" }`},
 	"error_page": {`"404"`, `"200 /x"`, `"404 @gone"`, `"404 =1000 /x"`}, "proxy_set_header": {`{ "a b" = "x" }`, `{ Connection = "" }`, `{ a = "$gone" }`},
 	"proxy_hide_header": {`"a b"`}, "gzip_types": {`"html"`}, "gzip_min_length": {`"1x"`, `-1`}, "gzip_comp_level": {`0`, `10`},
-	"tls": {`"on"`}, "email": {`"nobody"`}, "hsts": {`"soon"`, `"1d always"`}, "ssl_certificate": {`"/nowhere/gone.pem"`}, "ssl_certificate_key": {`"/nowhere/lost.pem"`},
+	"tls": {`"on"`}, "email": {`"nobody"`}, "challenges": {`"http"`, `["dns-02"]`},
+	"manual_auth_hook": {`""`, `"a 'b"`}, "manual_cleanup_hook": {`""`}, "test_directory": {`"http://ca.example"`, `"ca"`},
+	"trusted_roots": {`"/nowhere"`}, "eab_hmac_key_file": {`"/nowhere"`},
+	"hsts": {`"soon"`, `"1d always"`}, "ssl_certificate": {`"/nowhere/gone.pem"`}, "ssl_certificate_key": {`"/nowhere/lost.pem"`},
 	"ssl_protocols": {`"TLSv1.1"`, `["TLSv1.2", "SSLv3"]`}, "ssl_ciphers": {`"AES128-SHA"`, `"!aNULL"`}, "ssl_client_certificate": {`"/nowhere"`},
 	"ssl_verify_client": {`"yes"`, `"on"`}, "ssl_session_timeout": {`0`, `"x"`},
 	"gzip_proxied": {`"some"`}, "gzip_http_version": {`"2"`},
@@ -159,7 +164,7 @@ var outOfRange = map[string][]string{
 var anyOfItsType = []string{
 	"run_dir", "state_dir", "log_dir", // made at the start
 	"priority", "autostart", "stopasgroup", "redirect_stderr", "real_ip_recursive",
-	"https_redirect", "http2", "ssl_session_tickets", "ssl_reject_handshake",
+	"profile", "eab_kid", "https_redirect", "http2", "ssl_session_tickets", "ssl_reject_handshake",
 	"allow_hidden_files", "absolute_redirect", "proxy_intercept_errors", "gzip", "gzip_vary", "internal",
 }
 

@@ -56,7 +56,7 @@ func fakeHost(t *testing.T, uid int) *host {
 			return os.Stat(path)
 		},
 		read: func(path string, limit int64) ([]byte, error) {
-			if name := filepath.Base(path); name == "cert.pem" || name == "key.pem" || name == "clients.pem" {
+			if name := filepath.Base(path); name == "cert.pem" || name == "key.pem" || name == "clients.pem" || name == "eab.key" {
 				path = filepath.Join("testdata", name)
 			}
 			return readBounded(path, limit)

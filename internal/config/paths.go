@@ -33,6 +33,7 @@ func (c *Config) resolve(dir string) {
 			resolveSocket(&upstream.Server[i], "unix:", dir)
 		}
 	}
+	resolveTLS(&c.TLS, dir)
 	for i := range c.Servers {
 		resolveServer(&c.Servers[i].Served, dir)
 		resolveSite(&c.Servers[i].Secured, dir)
@@ -59,6 +60,18 @@ func resolveServer(s *proxy.Server, dir string) {
 		resolveAccessLog(s.Location[i].AccessLog, dir)
 		absolute(&s.Location[i].Root, dir)
 		absoluteFolder(&s.Location[i].Alias, dir)
+	}
+}
+
+func resolveTLS(c *tls.Config, dir string) {
+	for _, hook := range []*value.Command{&c.ManualAuthHook, &c.ManualCleanupHook} {
+		if hook.Set() && strings.Contains(hook.Args[0], "/") {
+			absolute(&hook.Args[0], dir)
+		}
+	}
+	for i := range c.Authority {
+		absolute(&c.Authority[i].TrustedRoots, dir)
+		absolute(&c.Authority[i].EABKeyFile, dir)
 	}
 }
 

@@ -42,6 +42,7 @@ var abouts = map[string]string{
 	"[program.NAME]":      "A program that is kept running. Every key has Supervisor's name, meaning and default, but for stopasgroup and killasgroup.",
 	"[upstream.NAME]":     "Servers that Paddock does not spawn (nginx: upstream). Apps and upstreams share one name space.",
 	"[tls]":               "Where the certificates of tls = \"auto\" come from.",
+	"[[tls.authority]]":   "An ACME authority. They are tried in their order until one issues; without any it is Let's Encrypt.",
 	"[metrics]":           "Figures for Prometheus; off unless listen is set.",
 	"[[server]]":          "A virtual server (nginx: server).",
 	"[[server.location]]": "What happens to some of a server's paths (nginx: location). Settings not given here are the server's.",
@@ -105,7 +106,7 @@ func writeSection(b *strings.Builder, title, about string, t reflect.Type, comme
 	var nested []reflect.StructField
 	writeKeys(b, t, comments, &nested)
 	for _, f := range nested {
-		writeSection(b, strings.TrimSuffix(title, "]]")+"."+f.Tag.Get("toml")+"]]", "", f.Type.Elem(), comments)
+		writeSection(b, "[["+strings.Trim(title, "[]")+"."+f.Tag.Get("toml")+"]]", "", f.Type.Elem(), comments)
 	}
 }
 

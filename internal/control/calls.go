@@ -15,6 +15,9 @@ type Calls struct {
 	Deploy  func(ctx context.Context, name string) error // returns when the new generation serves, or why it does not
 	Reopen  func(ctx context.Context) error
 	Process func(ctx context.Context, request ProcessRequest) ([]ProcessResult, error)
+
+	Certificates func(ctx context.Context) ([]Certificate, error)
+	Renew        func(ctx context.Context, name string) error // of a certificate, or of all: ""; returns when it is done
 }
 
 // Version says what runs.

@@ -37,6 +37,12 @@ func (s *Server) routes() http.Handler {
 	if c.Process != nil {
 		s.handle(mux, http.MethodPost, "/v1/process", s.process)
 	}
+	if c.Certificates != nil {
+		s.handle(mux, http.MethodGet, "/v1/certificates", noBody(func(ctx context.Context) (any, error) { return c.Certificates(ctx) }))
+	}
+	if c.Renew != nil {
+		s.handle(mux, http.MethodPost, "/v1/renew", s.renew)
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, &Error{http.StatusNotFound, fmt.Sprintf("unknown call %s", r.URL.Path)})
 	})

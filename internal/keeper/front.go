@@ -124,7 +124,7 @@ func (f *front) call(ctx context.Context, typ string, body, answer any) error {
 		return errors.New("the proxy is not there")
 	}
 	m, err := conn.Call(ctx, typ, body)
-	if err != nil {
+	if err != nil || answer == nil {
 		return err
 	}
 	return json.Unmarshal(m.Body, answer)

@@ -141,6 +141,9 @@ func (k *Keeper) answer() error {
 		Reopen:  func(context.Context) error { return k.Reopen() },
 		Deploy:  k.Deploy,
 		Process: k.Process,
+
+		Certificates: k.Certificates,
+		Renew:        k.Renew,
 	}
 	var err error
 	k.control, err = control.New(k.config.ControlSocket(), calls, k.log)

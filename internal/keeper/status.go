@@ -193,13 +193,17 @@ func (k *Keeper) summary() {
 
 // address prints a listen address as one types it into a browser.
 func address(l value.Listen) string {
+	scheme := "http://"
+	if l.SSL {
+		scheme = "https://"
+	}
 	switch {
 	case l.Unix != "":
 		return "unix:" + l.Unix
 	case l.Addr.Addr().IsUnspecified():
-		return fmt.Sprintf("http://localhost:%d", l.Addr.Port())
+		return fmt.Sprintf("%slocalhost:%d", scheme, l.Addr.Port())
 	}
-	return "http://" + l.Addr.String()
+	return scheme + l.Addr.String()
 }
 
 func target(s proxy.Server) string {

@@ -7,18 +7,20 @@ import (
 // The types of messages, with the direction and the body of each. "Answered" ones
 // are sent with Call.
 const (
-	TypeHello       = "hello"       // both: Hello
-	TypeReply       = "reply"       // both: the answer to a request
-	TypeDescriptors = "descriptors" // keeper to proxy: Descriptors, ahead of a message that needs more than MaxFiles
-	TypeConfigure   = "configure"   // keeper to proxy, answered with Ready: Configure
-	TypeApp         = "app"         // keeper to proxy, answered: what became of an app, as supervisor.AppState and proxy.AppState
-	TypeProbe       = "probe"       // keeper to proxy, answered with ProbeResult: Probe
-	TypeDrain       = "drain"       // keeper to proxy, answered when nothing is in flight: Drain
-	TypeLogs        = "logs"        // keeper to proxy, answered: Logs
-	TypeQuit        = "quit"        // keeper to proxy: Quit
-	TypeReady       = "ready"       // proxy to keeper: Ready
-	TypeLoad        = "load"        // proxy to keeper: Load
-	TypeStats       = "stats"       // both, answered with Stats
+	TypeHello        = "hello"        // both: Hello
+	TypeReply        = "reply"        // both: the answer to a request
+	TypeDescriptors  = "descriptors"  // keeper to proxy: Descriptors, ahead of a message that needs more than MaxFiles
+	TypeConfigure    = "configure"    // keeper to proxy, answered with Ready: Configure
+	TypeApp          = "app"          // keeper to proxy, answered: what became of an app, as supervisor.AppState and proxy.AppState
+	TypeProbe        = "probe"        // keeper to proxy, answered with ProbeResult: Probe
+	TypeDrain        = "drain"        // keeper to proxy, answered when nothing is in flight: Drain
+	TypeLogs         = "logs"         // keeper to proxy, answered: Logs
+	TypeQuit         = "quit"         // keeper to proxy: Quit
+	TypeReady        = "ready"        // proxy to keeper: Ready
+	TypeLoad         = "load"         // proxy to keeper: Load
+	TypeCertificates = "certificates" // keeper to proxy, answered with what the proxy knows of each
+	TypeRenew        = "renew"        // keeper to proxy, answered when it is done: Renew
+	TypeStats        = "stats"        // both, answered with Stats
 )
 
 // Hello is the first message of each side.
@@ -78,6 +80,11 @@ type ProbeResult struct {
 type Drain struct {
 	App        string `json:"app"`
 	Generation int    `json:"generation"`
+}
+
+// Renew asks to renew the certificate of a name now, or every one when it is empty.
+type Renew struct {
+	Name string `json:"name"`
 }
 
 // Quit asks the proxy to end: when the requests in flight are answered, or at once.

@@ -19,6 +19,8 @@ type Source struct {
 	Version string
 	Proxy   func() proxy.Metrics
 	Keeper  func(context.Context) (Keeper, error)
+
+	Certificates func() []Certificate
 }
 
 // collector makes series of the figures at each scrape. It keeps none, so that the
@@ -47,6 +49,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	for path, l := range m.Logs {
 		s.counter(logLines, l.Lines, path)
 		s.counter(logDropped, l.Dropped, path)
+	}
+	for _, cert := range c.from.Certificates() {
+		s.certificate(cert)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), keeperTimeout)
 	defer cancel()

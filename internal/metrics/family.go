@@ -103,6 +103,21 @@ var (
 		"Deploys that succeeded: from the start of the new generation to the end of the old one.", "app")
 )
 
+// Of certificates. mode is auto, internal or file; name is the one that it was ordered for, of a file
+// the names of its server.
+var (
+	certNotBefore = define("certificate_not_before_seconds", "gauge",
+		"When the certificate that is served became valid, Unix time; missing when there is none.", "name", "mode")
+	certNotAfter = define("certificate_not_after_seconds", "gauge",
+		"When it ends, Unix time.", "name", "mode")
+	certRenewal = define("certificate_renewal_seconds", "gauge",
+		"When it is to be renewed, Unix time; of a file: missing.", "name", "mode")
+	certResults = define("certificate_orders_total", "counter",
+		"Orders and renewals that have ended, by result: success or failure.", "name", "mode", "result")
+	certFailing = define("certificate_last_order_failed", "gauge",
+		"1 when the last order or renewal failed; `paddock cert list` says why.", "name", "mode")
+)
+
 // Of logs, the configuration and Paddock itself.
 var (
 	logLines = define("log_lines_total", "counter",

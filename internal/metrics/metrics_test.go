@@ -55,6 +55,12 @@ func sample() Source {
 	return Source{
 		Version: "1.2.3", Proxy: func() proxy.Metrics { return m },
 		Keeper: func(context.Context) (Keeper, error) { return k, nil },
+		Certificates: func() []Certificate {
+			return []Certificate{
+				{Name: "a.test", Mode: "auto", NotBefore: time.Unix(100, 0), NotAfter: time.Unix(900, 0), RenewAt: time.Unix(600, 0), Obtained: 2, Failed: 1, Failing: true},
+				{Name: "b.test", Mode: "file", NotBefore: time.Unix(100, 0), NotAfter: time.Unix(900, 0)},
+			}
+		},
 	}
 }
 

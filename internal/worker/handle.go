@@ -94,7 +94,10 @@ func (w *Worker) create(f link.ConfigureFiles) error {
 		return err
 	}
 	w.tls = tls.New(tls.Options{Logger: w.log.Named("tls")})
-	w.proxy, err = proxy.New(proxy.Options{Logger: w.log, Poller: w.poller, AppDirFD: app, TempDirFD: temp})
+	w.proxy, err = proxy.New(proxy.Options{
+		Logger: w.log, Poller: w.poller, AppDirFD: app, TempDirFD: temp,
+		Challenges: proxy.Challenges{HTTP: w.tls.HTTPChallenge, TLS: w.tls.TLSChallenge},
+	})
 	return err
 }
 

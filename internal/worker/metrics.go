@@ -60,7 +60,7 @@ func (w *Worker) commitMetrics(next *metricsPoint) {
 
 // figures are what metrics are made of.
 func (w *Worker) figures() metrics.Source {
-	return metrics.Source{Version: w.opts.Build, Proxy: w.proxy.Metrics, Keeper: w.askKeeper}
+	return metrics.Source{Version: w.opts.Build, Proxy: w.proxy.Metrics, Keeper: w.askKeeper, Certificates: w.certificateFigures}
 }
 
 // askKeeper asks for the keeper's part of a scrape.

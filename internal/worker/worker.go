@@ -130,6 +130,10 @@ func (w *Worker) handle(m link.Message, files []*os.File) {
 		w.answer(m, w.probe)
 	case link.TypeDrain:
 		w.answer(m, w.drain)
+	case link.TypeCertificates:
+		w.reply(m, w.certificates(), nil)
+	case link.TypeRenew:
+		w.answer(m, w.renew)
 	case link.TypeStats:
 		w.reply(m, w.stats(), nil)
 	case link.TypeQuit:
