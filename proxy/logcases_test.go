@@ -27,37 +27,38 @@ func logFolder(t *testing.T) string {
 
 // appAnswers are what the app says, by the last part of the path; then it closes.
 var appAnswers = map[string]string{
-	"ok":         ok("ok"),
-	"empty":      ok(""),
-	"500":        "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 5\r\n\r\nwrong",
-	"503":        "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbusy",
-	"404":        "HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\nnone",
-	"401":        "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n",
-	"204":        "HTTP/1.1 204 No Content\r\nX-App: yes\r\n\r\n",
-	"304":        "HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\n\r\n",
-	"302":        "HTTP/1.1 302 Found\r\nLocation: http://elsewhere.test/\r\nContent-Length: 0\r\n\r\n",
-	"299":        "HTTP/1.1 299 Odd\r\nContent-Length: 1\r\n\r\nx",
-	"noreason":   "HTTP/1.1 200\r\nContent-Length: 1\r\n\r\nx",
-	"chunked":    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-App: \"quoted\"\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n",
-	"close":      "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nuntil the end",
-	"old":        "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nold",
-	"cookie":     "HTTP/1.1 200 OK\r\nSet-Cookie: a=one; Path=/\r\nServer: app/1\r\nContent-Length: 1\r\n\r\nx",
-	"utf8":       "HTTP/1.1 200 OK\r\nX-App: sm\xc3\xb8r\r\nContent-Length: 1\r\n\r\nx",
-	"headers":    "HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nETag: \"e\"\r\nLast-Modified: Thu, 29 Feb 2024 12:30:45 GMT\r\nContent-Length: 1\r\n\r\nx",
-	"short":      "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this",
-	"shortchunk": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
-	"nohead":     "",
-	"halfhead":   "HTTP/1.1 200 OK\r\nContent-Le",
-	"badfield":   "HTTP/1.1 200 OK\r\nBad\x00Field: x\r\nContent-Length: 1\r\n\r\nx",
-	"bighead":    "HTTP/1.1 200 OK\r\nX-App: " + strings.Repeat("x", 40_000) + "\r\nContent-Length: 1\r\n\r\nx",
-	"gzipped":    "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2000\r\n\r\n" + strings.Repeat("text", 500),
-	"large":      "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 300000\r\n\r\n" + strings.Repeat("text", 75_000),
-	"accel":      "HTTP/1.1 200 OK\r\nX-Accel-Redirect: /internal/a.txt\r\nContent-Length: 7\r\n\r\nignored",
-	"accelapp":   "HTTP/1.1 200 OK\r\nX-Accel-Redirect: /again/ok?x=1\r\nContent-Length: 7\r\n\r\nignored",
-	"accelnone":  "HTTP/1.1 200 OK\r\nX-Accel-Redirect: /internal/none\r\nContent-Length: 0\r\n\r\n",
-	"early":      "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + ok("late"),
-	"two":        ok("1") + ok("2"),
-	"junk":       "this is no HTTP\r\n\r\n",
+	"ok":           ok("ok"),
+	"empty":        ok(""),
+	"500":          "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 5\r\n\r\nwrong",
+	"503":          "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbusy",
+	"404":          "HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\nnone",
+	"401":          "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n",
+	"204":          "HTTP/1.1 204 No Content\r\nX-App: yes\r\n\r\n",
+	"304":          "HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\n\r\n",
+	"302":          "HTTP/1.1 302 Found\r\nLocation: http://elsewhere.test/\r\nContent-Length: 0\r\n\r\n",
+	"299":          "HTTP/1.1 299 Odd\r\nContent-Length: 1\r\n\r\nx",
+	"noreason":     "HTTP/1.1 200\r\nContent-Length: 1\r\n\r\nx",
+	"chunked":      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-App: \"quoted\"\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n",
+	"close":        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nuntil the end",
+	"old":          "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nold",
+	"cookie":       "HTTP/1.1 200 OK\r\nSet-Cookie: a=one; Path=/\r\nServer: app/1\r\nContent-Length: 1\r\n\r\nx",
+	"utf8":         "HTTP/1.1 200 OK\r\nX-App: sm\xc3\xb8r\r\nContent-Length: 1\r\n\r\nx",
+	"headers":      "HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nETag: \"e\"\r\nLast-Modified: Thu, 29 Feb 2024 12:30:45 GMT\r\nContent-Length: 1\r\n\r\nx",
+	"short":        "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this",
+	"shortchunk":   "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+	"nohead":       "",
+	"halfhead":     "HTTP/1.1 200 OK\r\nContent-Le",
+	"badfield":     "HTTP/1.1 200 OK\r\nBad\x00Field: x\r\nContent-Length: 1\r\n\r\nx",
+	"bighead":      "HTTP/1.1 200 OK\r\nX-App: " + strings.Repeat("x", 40_000) + "\r\nContent-Length: 1\r\n\r\nx",
+	"gzipped":      "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2000\r\n\r\n" + strings.Repeat("text", 500),
+	"large":        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 300000\r\n\r\n" + strings.Repeat("text", 75_000),
+	"accel":        "HTTP/1.1 200 OK\r\nX-Accel-Redirect: /internal/a.txt\r\nContent-Length: 7\r\n\r\nignored",
+	"accelapp":     "HTTP/1.1 200 OK\r\nX-Accel-Redirect: /again/ok?x=1\r\nContent-Length: 7\r\n\r\nignored",
+	"accelnone":    "HTTP/1.1 200 OK\r\nX-Accel-Redirect: /internal/none\r\nContent-Length: 0\r\n\r\n",
+	"early":        "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + ok("late"),
+	"two":          ok("1") + ok("2"),
+	"wp-login.php": "HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnone",
+	"junk":         "this is no HTTP\r\n\r\n",
 }
 
 // loggedApp is an app that says when a request hangs.
@@ -226,6 +227,7 @@ func logCases() (cases []logCase) {
 		}
 	}
 
+	add("a bad bot", valid("GET /r200", "User-Agent: EmailSiphon"))
 	add("fields, repeated", valid("GET /r200", "X-Test: 1", "X-Test: 2"))
 	add("cookies, repeated", valid("GET /r200", "Cookie: a=1", "Cookie: b=2"))
 	add("forwarded by nobody that is believed", valid("GET /ok", "X-Forwarded-For: 192.0.2.1"))

@@ -164,8 +164,9 @@ func shorten(s string) string {
 
 // caseLogs is what became of one case at one server.
 type caseLogs struct {
-	raw  string // what the client got
-	logs map[string][]record
+	raw      string // what the client got
+	combined string // the lines of that log
+	logs     map[string][]record
 }
 
 // site is a server that is asked.
@@ -205,6 +206,9 @@ func runCases(t *testing.T, s logSite, cases []logCase) map[string]caseLogs {
 			text, err := os.ReadFile(filepath.Join(s.dir, format+"."+place))
 			if err != nil && !os.IsNotExist(err) {
 				t.Fatal(err)
+			}
+			if format == "combined" {
+				o.combined = string(text)
 			}
 			o.logs[format] = parseRecords(t, format, s.withoutAddresses(string(text)))
 		}
@@ -552,6 +556,10 @@ func TestAccessLogLinesAreNginxs(t *testing.T) {
 	for _, format := range logFormats {
 		checkThatChangesAreSeen(t, format, nginx["app: cookie"].logs[format][0])
 	}
+	theirFile, ourFile := combinedLogs(t, nginx, ours)
+	checkGoaccess(t, theirFile, ourFile)
+	checkFail2ban(t, theirFile, ourFile)
+	checkGrok(t, theirFile, ourFile)
 }
 
 // checkThatChangesAreSeen holds the comparison itself: a change of any field that is
