@@ -2,6 +2,8 @@ package proxy
 
 import (
 	"bufio"
+	"bytes"
+	"compress/gzip"
 	"fmt"
 	"io"
 	"strings"
@@ -145,5 +147,19 @@ func TestSlowBodiesHoldNoApp(t *testing.T) {
 	t.Logf("%d sent beside %d slow bodies, %d answered, 0 failed in %v", quick, slow, quick, time.Since(start))
 	if n := len(b.seen()); n != quick {
 		t.Errorf("the app got %d requests, want %d", n, quick)
+	}
+}
+
+// C10: what a client packed is the app's to unpack; the limit is on the bytes of the wire.
+func TestPackedBodyGoesOnAsItIs(t *testing.T) {
+	r := newStrictRig(t, nil)
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, err := z.Write(make([]byte, 64<<20))
+	must(t, err)
+	must(t, z.Close())
+	q := r.passes("64 MB of zeros", fmt.Sprintf("POST /p HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s", packed.Len(), packed.String()))
+	if q.body != packed.String() || strings.Join(q.values("content-encoding"), "") != "gzip" {
+		t.Errorf("the app got %d bytes of %d: %q", len(q.body), packed.Len(), q.head)
 	}
 }
