@@ -125,6 +125,10 @@ const maxInlineRequests = 32
 // under way would have to wait and nobody may wait here: then it goes on in another
 // call of run, and x is not ours any more.
 func (c *conn) run(x *exchange) {
+	if c.stream != nil {
+		c.runStream(x)
+		return
+	}
 	for requests := 0; ; requests++ {
 		switch c.exchange(x) {
 		case stepNext:

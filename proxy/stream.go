@@ -97,7 +97,8 @@ func (s *stream) end(e *accesslog.Entry) {
 	e.BytesSent, e.HeaderSent = s.sent.Frames+s.sent.Body, s.sent.Frames
 }
 
-// serveStream serves one request of HTTP/2. It runs on the stream's goroutine.
+// serveStream begins with one request of HTTP/2, inline: on the goroutine that reads the
+// connection. It goes on as one of HTTP/1.1 does.
 func (c *conn) serveStream(hs *http2.Stream) {
 	s := &stream{Stream: hs}
 	one := &conn{
@@ -106,16 +107,29 @@ func (c *conn) serveStream(hs *http2.Stream) {
 	}
 	one.onHangup = one.hungUp
 	hs.OnHangup(one.onHangup)
-	defer hs.OnHangup(nil)
 	x := newExchange(one)
-	x.inline = false
-	x.end = copy(x.in, hs.Head)
-	if x.end > 0 {
-		one.exchange(x)
-	} else {
-		x.refuseMalformed(hs.Err)
+	if x.end = copy(x.in, hs.Head); x.end > 0 {
+		one.run(x)
+		return
 	}
+	x.refuseMalformed(hs.Err)
+	one.endStream(x)
+}
+
+// runStream is run for a stream.
+func (c *conn) runStream(x *exchange) {
+	for c.exchange(x) == stepYield {
+		if x.goOn() {
+			return
+		}
+	}
+	c.endStream(x)
+}
+
+func (c *conn) endStream(x *exchange) {
 	x.release()
+	c.stream.OnHangup(nil)
+	c.stream.Close()
 }
 
 // refuseMalformed logs a request that is none; its stream has been reset.

@@ -252,6 +252,6 @@ func FuzzConn(f *testing.F) {
 	f.Add(append(appendBlock(bytes.Clone(settings), 1, buf.Bytes(), false), appendFrameHeader(nil, 0, frameData, flagEndStream, 1)...))
 	f.Add(appendPing(appendGoAway(bytes.Clone(settings), 0, 0), 0, [8]byte{}))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		NewConn(&script{in: append([]byte(Preface), data...)}, Config{}, echo).Serve(nil)
+		NewConn(&script{in: append([]byte(Preface), data...)}, Config{}, apart(echo)).Serve(nil)
 	})
 }

@@ -97,7 +97,8 @@ const (
 )
 
 // NewConn returns a connection that has just been accepted. handle is called for
-// each request on a goroutine of its own; what it returns from is over.
+// each request by the reader, which waits for it to return; the stream lives on until
+// its Close.
 func NewConn(nc Transport, cfg Config, handle func(*Stream)) *Conn {
 	now := time.Now()
 	c := &Conn{
@@ -117,8 +118,8 @@ func NewConn(nc Transport, cfg Config, handle func(*Stream)) *Conn {
 var readBuffers = sync.Pool{New: func() any { return new([readBuffer]byte) }}
 
 // Serve serves the connection until it is over and closes it. begin is what was
-// read of it already; it stays as it is. When Serve returns no handler is running any
-// more. The error says why it ended: nil when neither side did anything wrong.
+// read of it already; it stays as it is. When Serve returns every stream is
+// closed. The error says why it ended: nil when neither side did anything wrong.
 func (c *Conn) Serve(begin []byte) error {
 	c.begin, c.in = begin, c.small[:]
 	defer c.giveIn()

@@ -4,12 +4,12 @@
 // head of an HTTP/1.1 message, for the same parser and the same rules as all other
 // requests, and each answer comes back as one.
 //
-//	client ─► readFrame ─► take… ─► Stream ──► handler, a goroutine each
+//	client ─► readFrame ─► take… ─► Stream ──► handler
 //	client ◄─ writer ◄──── out ◄─── Send ◄────────┘
 //
-// One goroutine reads (Serve), one writes, and each stream has its handler's. What
-// they share is guarded by one mutex of the connection; nobody holds it while a
-// system call is made. The reader never waits for a handler nor for the client to
+// One goroutine reads (Serve) and one writes. A handler begins on the reader's and
+// goes on wherever it likes. What they share is guarded by one mutex of the connection;
+// nobody holds it while a system call is made. The reader never waits for the client to
 // take bytes: what it has to answer goes into the outgoing buffer, and everything
 // that a client may make it do is paid for from two token buckets, which hold for
 // the connection as a whole: one for streams that end other than by an answer,

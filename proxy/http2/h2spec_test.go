@@ -28,7 +28,7 @@ func TestH2spec(t *testing.T) {
 			if err != nil {
 				return
 			}
-			go NewConn(nc, Config{}, echo).Serve(nil)
+			go NewConn(nc, Config{}, apart(echo)).Serve(nil)
 		}
 	}()
 	port := ln.Addr().(*net.TCPAddr).Port

@@ -95,7 +95,11 @@ func (c *Conn) takeFragment(p []byte, last bool) error {
 	c.head = openHead{}
 	switch h.kind {
 	case headRequest:
-		return c.open(&h)
+		s, err := c.open(&h)
+		if s != nil {
+			c.handle(s)
+		}
+		return err
 	case headTrailers:
 		return c.takeTrailers(&h)
 	}
@@ -123,8 +127,8 @@ func (c *Conn) takeTrailers(h *openHead) error {
 	return nil
 }
 
-// open makes a stream of a request and hands it to its handler.
-func (c *Conn) open(h *openHead) error {
+// open makes a stream of a request; nil: it is refused, or too late.
+func (c *Conn) open(h *openHead) (*Stream, error) {
 	err := c.block.finish(h.end)
 	if h.depends {
 		err = errDepends
@@ -132,11 +136,11 @@ func (c *Conn) open(h *openHead) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.phase == draining { // since its first frame came
-		return c.pay(&c.control, 1)
+		return nil, c.pay(&c.control, 1)
 	}
 	c.lastID = h.stream
 	if c.live >= c.cfg.MaxStreams {
-		return c.refuse(h.stream)
+		return nil, c.refuse(h.stream)
 	}
 	c.requests++
 	s := c.newStream(h, err)
@@ -144,15 +148,10 @@ func (c *Conn) open(h *openHead) error {
 		c.windUp()
 	}
 	if m, ok := err.(*Malformed); ok {
-		if err := c.streamError(h.stream, ProtocolError, m); err != nil {
-			return err
-		}
-	} else {
-		s.Head = c.block.appendHead(s.Head)
+		return s, c.streamError(h.stream, ProtocolError, m)
 	}
-	c.handlers.Add(1)
-	go s.run()
-	return nil
+	s.Head = c.block.appendHead(s.Head)
+	return s, nil
 }
 
 // refuse turns away a stream above the limit. mu is held.
@@ -173,5 +172,6 @@ func (c *Conn) newStream(h *openHead, err error) *Stream {
 	s.Start = time.Now()
 	c.streams[s.id] = s
 	c.live++
+	c.handlers.Add(1)
 	return s
 }

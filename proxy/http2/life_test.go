@@ -19,7 +19,7 @@ import (
 func pipe(t *testing.T, cfg Config, handle func(*Stream)) (client net.Conn, done chan error, c *Conn) {
 	t.Helper()
 	client, server := net.Pipe()
-	c = NewConn(server, cfg, handle)
+	c = NewConn(server, cfg, apart(handle))
 	done = make(chan error, 1)
 	go func() { done <- c.Serve(nil) }()
 	t.Cleanup(func() { client.Close() })
@@ -64,7 +64,7 @@ type panics struct{ script }
 func (p *panics) Read([]byte) (int, error) { panic("as the test wants it") }
 
 func TestPanicEndsOneConnection(t *testing.T) {
-	err := NewConn(&panics{}, Config{}, echo).Serve(nil)
+	err := NewConn(&panics{}, Config{}, apart(echo)).Serve(nil)
 	var e *connError
 	if !errors.As(err, &e) || e.code != InternalError || IsFlood(err) {
 		t.Errorf("ended with %v", err)

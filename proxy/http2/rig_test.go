@@ -42,7 +42,7 @@ func dial(t *testing.T, cfg Config, handle func(*Stream)) *peer {
 
 func peerOn(t *testing.T, nc, server net.Conn, cfg Config, handle func(*Stream)) *peer {
 	t.Helper()
-	p := &peer{t: t, nc: nc, done: make(chan error, 1), conn: NewConn(server, cfg, handle)}
+	p := &peer{t: t, nc: nc, done: make(chan error, 1), conn: NewConn(server, cfg, apart(handle))}
 	go func() { p.done <- p.conn.Serve(nil) }()
 	t.Cleanup(func() { nc.Close() })
 	p.Framer = xhttp2.NewFramer(nc, nc)
@@ -166,6 +166,16 @@ func (p *peer) over() {
 	p.nc.Close()
 	if err := p.ended(); err != nil {
 		p.t.Errorf("ended with %v", err)
+	}
+}
+
+// apart runs a handler on a goroutine of its own.
+func apart(handle func(*Stream)) func(*Stream) {
+	return func(s *Stream) {
+		go func() {
+			defer s.Close()
+			handle(s)
+		}()
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // Stream is one request and its answer. Its methods are for its handler, which
-// uses one at a time.
+// uses one at a time and Close as the last.
 type Stream struct {
 	Head    []byte    // the request as a head of HTTP/1.1; empty when it is malformed
 	Err     error     // why it is refused: *http1.Error, to be answered, or *Malformed, which was answered by a reset
@@ -40,12 +40,6 @@ type Stream struct {
 	queued   bool  // in conn.blocked
 	turn     bool  // taken off conn.blocked
 	next     *Stream
-}
-
-func (s *Stream) run() {
-	defer s.conn.handlers.Done()
-	defer s.close()
-	s.conn.handle(s)
 }
 
 // signal tells the handler to look again.
@@ -163,11 +157,12 @@ func (s *Stream) Reset(code Code) {
 	s.resetByUs, s.err = true, ErrReset
 }
 
-// close ends the stream when its handler is done. A body that nobody read is cut:
-// the answer does not depend on it (RFC 9113 8.1).
-func (s *Stream) close() {
+// Close ends the stream. An answer that is not whole is seen to be broken, and a body
+// that nobody read is cut: the answer does not depend on it (RFC 9113 8.1).
+func (s *Stream) Close() {
 	s.Reset(InternalError)
 	c := s.conn
+	defer c.handlers.Done()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s.err == nil && !s.ended {
