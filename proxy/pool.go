@@ -88,25 +88,37 @@ func (p *pool) push(c *peerConn, limit int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	// Under mu, so that no one takes the connection before it is armed.
-	if p.closed || len(p.idle) >= limit || !c.Arm(c.evict) {
+	if p.closed || len(p.idle) >= limit || !c.rest() {
 		return false
 	}
 	p.idle = append(p.idle, c)
 	return true
 }
 
+// rest arms an idle connection. An event may have come that is about bytes which were
+// read already; the kernel is asked then.
+func (c *peerConn) rest() bool { return c.Arm(c.evict) || c.Quiet() && c.Arm(c.evict) }
+
 // evicted runs when something came on an idle connection, or its time is over.
 func (c *peerConn) evicted(*netpoll.Conn) {
-	c.peer.pool.forget(c)
-	c.Close()
+	if !c.peer.pool.retain(c) {
+		c.Close()
+	}
 }
 
-func (p *pool) forget(c *peerConn) {
+// retain keeps a connection whose event was about nothing new, else takes it off the list.
+func (p *pool) retain(c *peerConn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if i := slices.Index(p.idle, c); i >= 0 {
-		p.idle = slices.Delete(p.idle, i, i+1)
+	i := slices.Index(p.idle, c)
+	if i < 0 {
+		return false
 	}
+	if c.Quiet() && c.Arm(c.evict) {
+		return true
+	}
+	p.idle = slices.Delete(p.idle, i, i+1)
+	return false
 }
 
 // empty closes every idle connection; close also refuses those that come later.
