@@ -112,7 +112,7 @@ func (x *exchange) connect() error {
 		x.beginTry(peer.text)
 	}
 	if !t.fresh && x.mayReuse(&peer.pool) {
-		t.conn = peer.pool.get()
+		t.conn = peer.pool.get(x.conn.nc)
 	}
 	if t.conn == nil {
 		if t.conn, err = x.dial(peer); err == errDetach {
@@ -143,11 +143,11 @@ const dialSlice = 250 * time.Millisecond // of a wait for a full backlog: how la
 func (x *exchange) dial(p *peer) (*peerConn, error) {
 	poller := x.conn.proxy.poller
 	if x.inline {
-		return p.dialAtOnce(poller)
+		return p.dialAtOnce(x.conn.nc, poller)
 	}
 	end := x.until(x.place.connectTimeout)
 	if !p.address.dial.IsUnix() {
-		return p.dial(poller, end)
+		return p.dial(x.conn.nc, poller, end)
 	}
 	for {
 		next := x.until(dialSlice)
@@ -155,7 +155,7 @@ func (x *exchange) dial(p *peer) (*peerConn, error) {
 		if last {
 			next = end
 		}
-		c, err := p.dial(poller, next)
+		c, err := p.dial(x.conn.nc, poller, next)
 		if err == nil || last || x.gone() || !errors.Is(err, syscall.EAGAIN) {
 			return c, err
 		}

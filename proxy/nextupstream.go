@@ -102,7 +102,7 @@ func (x *exchange) choose() (*peer, error) {
 		return t.at.peer, nil
 	}
 	if t.begun.IsZero() {
-		t.begun, t.left = time.Now(), b.tries
+		t.begun, t.left = x.clock(), b.tries
 		if n := x.place.next.tries; n > 0 {
 			t.left = min(t.left, n)
 		}

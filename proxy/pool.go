@@ -33,9 +33,9 @@ type peerConn struct {
 // get returns an idle connection that is safe to use, or nil. One that has bytes
 // to read or was closed by its server is closed: a byte on it is no answer to the
 // next request.
-func (p *pool) get() *peerConn {
+func (p *pool) get(near *netpoll.Conn) *peerConn {
 	for {
-		c := p.pop()
+		c := p.pop(near)
 		if c == nil {
 			return nil
 		}
@@ -50,16 +50,26 @@ func (p *pool) get() *peerConn {
 	}
 }
 
-func (p *pool) pop() *peerConn {
+// searched is how many connections are looked at for one that is near the client's.
+const searched = 16
+
+// pop takes the latest used connection off the list, if possible one that is near.
+func (p *pool) pop(near *netpoll.Conn) *peerConn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.idle) == 0 {
+	last := len(p.idle) - 1
+	if last < 0 {
 		return nil
 	}
-	last := len(p.idle) - 1
-	c := p.idle[last]
-	p.idle[last] = nil
-	p.idle = p.idle[:last]
+	i := last
+	for j := last; j >= max(0, last-searched); j-- {
+		if p.idle[j].Near(near) {
+			i = j
+			break
+		}
+	}
+	c := p.idle[i]
+	p.idle = slices.Delete(p.idle, i, i+1)
 	return c
 }
 

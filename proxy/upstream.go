@@ -186,17 +186,17 @@ func (u *upstream) drop() {
 }
 
 // dial connects to the peer.
-func (p *peer) dial(poller *netpoll.Poller, deadline time.Time) (*peerConn, error) {
-	return p.dialled(poller.Dial(p.address.dial, deadline))
+func (p *peer) dial(near *netpoll.Conn, poller *netpoll.Poller, deadline time.Time) (*peerConn, error) {
+	return p.dialled(poller.DialNear(near, p.address.dial, deadline))
 }
 
 // dialAtOnce connects to a unix socket that takes the connection without any wait, or
 // fails with errDetach.
-func (p *peer) dialAtOnce(poller *netpoll.Poller) (*peerConn, error) {
+func (p *peer) dialAtOnce(near *netpoll.Conn, poller *netpoll.Poller) (*peerConn, error) {
 	if !p.address.dial.IsUnix() {
 		return nil, errDetach
 	}
-	nc, err := poller.TryDial(p.address.dial)
+	nc, err := poller.TryDialNear(near, p.address.dial)
 	if errors.Is(err, netpoll.ErrWouldBlock) {
 		err = errDetach
 	}

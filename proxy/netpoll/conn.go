@@ -24,10 +24,13 @@ type Conn struct {
 
 var _ net.Conn = (*Conn)(nil)
 
-// newConn takes fd, also when it fails.
-func (p *Poller) newConn(fd int, remote netip.AddrPort) (*Conn, error) {
+// newConn takes fd, also when it fails. The connection has the loop of near, if that is not nil.
+func (p *Poller) newConn(fd int, remote netip.AddrPort, near *Conn) (*Conn, error) {
 	c := &Conn{remote: remote}
 	c.conn = c
+	if near != nil {
+		c.loop = near.loop
+	}
 	if err := c.init(p, fd); err != nil {
 		return nil, err
 	}
@@ -80,6 +83,9 @@ func (c *Conn) SetReadDeadline(t time.Time) error { return c.setDeadline(&c.read
 
 // SetWriteDeadline sets the time at which Write and Writev fail with os.ErrDeadlineExceeded, as SetReadDeadline does.
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.setDeadline(&c.write, t) }
+
+// Near reports whether both connections have one loop: then what is done with both at once stays on one core.
+func (c *Conn) Near(o *Conn) bool { return c.loop == o.loop }
 
 func (c *Conn) isTCP() bool { return c.remote.IsValid() }
 

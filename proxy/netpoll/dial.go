@@ -24,23 +24,28 @@ const (
 // every 1 to 50 ms until the deadline. The error names the address and wraps the errno, and os.ErrDeadlineExceeded when
 // time ran out.
 func (p *Poller) Dial(a Addr, deadline time.Time) (*Conn, error) {
+	return p.DialNear(nil, a, deadline)
+}
+
+// DialNear is Dial, but gives the connection the loop of near: what one goroutine does with both at once stays on one core.
+func (p *Poller) DialNear(near *Conn, a Addr, deadline time.Time) (*Conn, error) {
 	if deadline.IsZero() {
 		deadline = time.Now().Add(DefaultDialTimeout)
 	}
-	c, err := p.dial(a, deadline)
+	c, err := p.dial(near, a, deadline)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", a, err)
 	}
 	return c, nil
 }
 
-func (p *Poller) dial(a Addr, deadline time.Time) (*Conn, error) {
+func (p *Poller) dial(near *Conn, a Addr, deadline time.Time) (*Conn, error) {
 	var sa unix.RawSockaddrAny
 	size, err := a.sockaddr(&sa)
 	if err != nil {
 		return nil, err
 	}
-	c, err := p.newDialled(a)
+	c, err := p.newDialled(near, a)
 	if err != nil {
 		return nil, err
 	}
@@ -51,9 +56,9 @@ func (p *Poller) dial(a Addr, deadline time.Time) (*Conn, error) {
 	return c, nil
 }
 
-// TryDial is Dial for a unix socket, but returns ErrWouldBlock instead of waiting for room in its backlog.
-func (p *Poller) TryDial(a Addr) (*Conn, error) {
-	c, err := p.dial(a, time.Time{})
+// TryDialNear is DialNear for a unix socket, but returns ErrWouldBlock instead of waiting for room in its backlog.
+func (p *Poller) TryDialNear(near *Conn, a Addr) (*Conn, error) {
+	c, err := p.dial(near, a, time.Time{})
 	switch {
 	case err == nil:
 		return c, nil
@@ -63,7 +68,7 @@ func (p *Poller) TryDial(a Addr) (*Conn, error) {
 	return nil, fmt.Errorf("connect to %s: %w", a, err)
 }
 
-func (p *Poller) newDialled(a Addr) (*Conn, error) {
+func (p *Poller) newDialled(near *Conn, a Addr) (*Conn, error) {
 	fd, err := unix.Socket(a.family(), unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
@@ -74,7 +79,7 @@ func (p *Poller) newDialled(a Addr) (*Conn, error) {
 			return nil, os.NewSyscallError("setsockopt TCP_NODELAY", err)
 		}
 	}
-	c, err := p.newConn(fd, a.tcp)
+	c, err := p.newConn(fd, a.tcp, near)
 	if err == nil {
 		c.name = a.path
 	}

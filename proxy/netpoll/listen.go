@@ -169,7 +169,7 @@ func (l *Listener) accept() syscall.Errno {
 	if errno != 0 {
 		return errno
 	}
-	c, err := l.poller.newConn(fd, addrPort(&sa))
+	c, err := l.poller.newConn(fd, addrPort(&sa), nil)
 	if err != nil {
 		return syscall.EMFILE
 	}

@@ -94,7 +94,7 @@ func TestListenerWaitsForDescriptors(t *testing.T) {
 	fd, a := bindUnix(t, 16)
 	accepted := make(chan *Conn, 1)
 	l := listen(t, p, fd, func(c *Conn) { accepted <- c })
-	c, err := p.newDialled(a)
+	c, err := p.newDialled(nil, a)
 	if err != nil {
 		t.Fatal(err)
 	}

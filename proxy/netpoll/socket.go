@@ -58,7 +58,9 @@ type socket struct {
 func (s *socket) init(p *Poller, fd int) error {
 	turn := p.opened.Add(1)
 	s.poller, s.fd, s.generation = p, fd, int32(turn)
-	s.loop = p.loops[turn%uint32(len(p.loops))]
+	if s.loop == nil {
+		s.loop = p.loops[turn%uint32(len(p.loops))]
+	}
 	s.write.state.Store(ready)
 	if !p.table.set(fd, s) {
 		sysClose(fd)
