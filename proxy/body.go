@@ -52,6 +52,9 @@ func (x *exchange) readBody() error {
 		x.noteBody()
 		return nil
 	}
+	if !x.body.begun.IsZero() { // it goes on
+		return x.readBodyOn()
+	}
 	x.unread = true
 	x.body.begin(&x.req)
 	if x.conn.stream != nil { // the engine knows its end
@@ -61,6 +64,10 @@ func (x *exchange) readBody() error {
 	if err := x.expect100(); err != nil {
 		return err
 	}
+	return x.readBodyOn()
+}
+
+func (x *exchange) readBodyOn() error {
 	for {
 		done, err := x.takeBody()
 		if err == nil && !done {
@@ -151,6 +158,9 @@ func (x *exchange) takeBody() (done bool, err error) {
 
 // readMoreBody waits for more bytes, at most client_body_timeout.
 func (x *exchange) readMoreBody() error {
+	if x.inline {
+		return errDetach
+	}
 	if x.start == x.end {
 		x.start, x.end = x.head, x.head
 	}
@@ -259,7 +269,7 @@ func (b *body) drop() {
 	if cap(b.own) == defaultClientBodyBuffer {
 		bodyMemory.Put((*[defaultClientBodyBuffer]byte)(b.own[:defaultClientBodyBuffer]))
 	}
-	b.mem, b.own, b.size = nil, nil, 0
+	b.mem, b.own, b.size, b.begun = nil, nil, 0, time.Time{}
 	if b.file != nil {
 		b.spool.close(b.file)
 		b.file = nil

@@ -183,8 +183,7 @@ func TestAccessLogOffAndPerLocation(t *testing.T) {
 		}
 		c.Formats["short"] = accesslog.FormatSetting{Format: "$uri $status"}
 	})
-	for _, target := range []string{"/", "/off", "/other"} {
-		r.get(target)
-	}
+	const request = "GET %s HTTP/1.1\r\nHost: a\r\n%s\r\n"
+	r.raw(fmt.Sprintf(request+request+request, "/", "", "/off", "", "/other", "Connection: close\r\n")) // in this order on one connection
 	wantLines(t, r, `"GET / HTTP/1.1" 200 0 "-" "-" OK`, "/other 200")
 }

@@ -97,7 +97,7 @@ func (x *exchange) redirect(err error) error {
 // that the next one is found.
 func (x *exchange) settle(err error) error {
 	var r *refusal
-	if x.unread || errors.As(err, &r) && (r.silent || r.closes()) {
+	if x.unread && x.stage != stageSettle || errors.As(err, &r) && (r.silent || r.closes()) {
 		return err
 	}
 	if skip := x.skipBody(); skip != nil {

@@ -17,14 +17,15 @@ import (
 // It is pooled. Everything borrowed from its buffers ends with the request.
 type exchange struct {
 	accesslog.Entry
-	conn   *conn
-	inline bool      // on the poller's goroutine: nothing may wait
-	stage  stage     // where it goes on
-	wait   error     // errAwait or errDetach: what it waits for
-	now    time.Time // when the poller came to it; for inline
-	snap   *snapshot
-	server *server
-	place  *location
+	conn    *conn
+	inline  bool      // on the poller's goroutine: nothing may wait
+	stage   stage     // where it goes on
+	refused error     // why, in stageSettle
+	wait    error     // errAwait or errDetach: what it waits for
+	now     time.Time // when the poller came to it; for inline
+	snap    *snapshot
+	server  *server
+	place   *location
 
 	req        http1.Request
 	in         []byte // the client's bytes: in[:head] the head, in[start:end] not yet taken

@@ -34,9 +34,11 @@ const (
 	stageHead
 	stageRoute
 	stagePlace
+	stageBody
 	stageQueue
 	stageCall
 	stageRelay
+	stageSettle
 	stageFlush
 )
 
@@ -65,14 +67,11 @@ func (x *exchange) answerCame(*netpoll.Conn) {
 	x.conn.run(x)
 }
 
-// simple reports whether the place can be served without waiting for the client, a file
-// or a name.
+// simple reports whether the place can be served without waiting for a file or a name,
+// and without a dialogue with the client.
 func (x *exchange) simple() bool {
 	p := x.place
-	if p.try != nil || p.pass == nil && p.answer == nil || x.upgrade {
-		return false
-	}
-	return !x.req.HasBody() || !x.req.Chunked && !x.req.Expect100 && x.req.ContentLength <= int64(min(x.end-x.start, p.bodyBuffer))
+	return p.try == nil && (p.pass != nil || p.answer != nil) && !x.upgrade && !x.req.Expect100
 }
 
 // clock is the time of what happens now. Inline that is when the poller came to it.

@@ -3,10 +3,7 @@ package proxy
 // serve answers one request whose head has been read. An internal redirect (index,
 // try_files, error_page, X-Accel-Redirect) takes it to another place.
 func (x *exchange) serve() error {
-	var err error
-	if x.stage == stageRoute {
-		err = x.route()
-	}
+	err := x.begun()
 	for {
 		if err == nil {
 			err = x.handle()
@@ -14,11 +11,31 @@ func (x *exchange) serve() error {
 		if waits(err) {
 			return err
 		}
-		if err = x.redirect(err); err != errTurned {
-			return err
+		reason := err
+		if err = x.redirect(reason); err != errTurned {
+			return x.later(err, reason)
 		}
 		err = x.locate()
 	}
+}
+
+// begun finds the place of a new request, or why one that goes on is refused.
+func (x *exchange) begun() error {
+	switch x.stage {
+	case stageRoute:
+		return x.route()
+	case stageSettle:
+		return x.refused
+	}
+	return nil
+}
+
+// later notes why a request is refused, when the refusal has to wait for its body.
+func (x *exchange) later(err, reason error) error {
+	if waits(err) {
+		x.stage, x.refused = stageSettle, reason
+	}
+	return err
 }
 
 // handle answers at one place: the steps, in their order, from the stage on that the
@@ -45,6 +62,9 @@ func (x *exchange) handle() error {
 		if err := x.refuseEarly(); err != nil {
 			return err
 		}
+		x.stage = stageBody
+		fallthrough
+	case stageBody:
 		if err := x.readBody(); err != nil {
 			return err
 		}
