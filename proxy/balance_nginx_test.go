@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -118,7 +119,7 @@ func at(dir, server string) string {
 	return "unix:" + filepath.Join(dir, server)
 }
 
-const balanceLog = `$request|$status|$upstream_addr|$upstream_status|$upstream_connect_time|$upstream_header_time|$upstream_response_time|$upstream_response_length`
+const balanceLog = `$http_n|$request|$status|$upstream_addr|$upstream_status|$upstream_connect_time|$upstream_header_time|$upstream_response_time|$upstream_response_length`
 
 // nginxBalance is nginx's configuration; own is the folder of its files, dir that of the servers.
 func nginxBalance(own, dir string, cases []balanceCase) string {
@@ -175,6 +176,7 @@ func paddockBalance(dir string, cases []balanceCase) (upstreams map[string]Upstr
 
 // sendAll sends a case's requests, one after the other, each on its own connection.
 func (c *balanceCase) sendAll(t *testing.T, socket string) {
+	n := 0
 	for range c.times {
 		for _, q := range c.requests {
 			method, target, _ := strings.Cut(q, " ")
@@ -186,7 +188,8 @@ func (c *balanceCase) sendAll(t *testing.T, socket string) {
 			if method == "POST" {
 				body = "Content-Length: 2\r\n"
 			}
-			text := fmt.Sprintf("%s /%s%s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n%s%s\r\n", method, c.name, target, client, body)
+			n++
+			text := fmt.Sprintf("%s /%s%s HTTP/1.1\r\nHost: a\r\nN: %03d\r\nConnection: close\r\n%s%s\r\n", method, c.name, target, n, client, body)
 			if body != "" {
 				text += "hi"
 			}
@@ -197,7 +200,8 @@ func (c *balanceCase) sendAll(t *testing.T, socket string) {
 
 var someTime = regexp.MustCompile(`\d+\.\d{3}`)
 
-// byCase splits a log by the first part of the path; times are all alike.
+// byCase splits a log by the first part of the path, in the order in which the requests
+// were sent: a line may be written after the client has its answer. Times are all alike.
 func byCase(text string) map[string][]string {
 	out := map[string][]string{}
 	for line := range strings.Lines(text) {
@@ -205,6 +209,9 @@ func byCase(text string) map[string][]string {
 		_, rest, _ := strings.Cut(line, " /")
 		name, _, _ := strings.Cut(rest, "/")
 		out[name] = append(out[name], line)
+	}
+	for _, lines := range out {
+		slices.Sort(lines)
 	}
 	return out
 }

@@ -14,11 +14,18 @@ import (
 // can tell how many it serves: gunicorn's worker_connections.
 const defaultLimit = 1000
 
+// inHand is the request that a free sync worker finds waiting when it is done: without
+// it the worker rests until the proxy has heard that it is free. A fast app serves a
+// fifth more with it, a slow one the same: the figures are in docs/performance.md.
+// Threads gain nothing by it.
+const inHand = 1
+
 // maxLimit keeps workers × threads far from overflow.
 const maxLimit = 1 << 20
 
-// capacity is how much an app serves at once: max_conns when it is set; workers ×
-// threads for gunicorn's sync and gthread workers; 1000 for anything else.
+// capacity is how much an app gets at once: max_conns when it is set; for gunicorn's
+// sync workers their number and one, for its gthread workers workers × threads; 1000
+// for anything else.
 type capacity struct {
 	requests int
 	async    bool // a WebSocket costs it no worker
@@ -170,6 +177,9 @@ func (g gunicornOptions) capacity(env variables) capacity {
 	threads, terr := strconv.Atoi(g.threads)
 	if werr != nil || terr != nil || workers < 1 || threads < 1 || workers > maxLimit/threads {
 		return capacity{requests: defaultLimit}
+	}
+	if threads == 1 {
+		return capacity{requests: workers + inHand}
 	}
 	return capacity{requests: workers * threads}
 }

@@ -24,15 +24,15 @@ func TestLimitIsWhatGunicornServesAtOnce(t *testing.T) {
 		command, env, dir string
 		want              capacity
 	}{
-		{"gunicorn app", "", "", serves(2)}, // WEB_CONCURRENCY
-		{"gunicorn -w 4 app", "", "", serves(4)},
+		{"gunicorn app", "", "", serves(2 + inHand)}, // WEB_CONCURRENCY
+		{"gunicorn -w 4 app", "", "", serves(4 + inHand)},
 		{"gunicorn -w4 --threads=3 app", "", "", serves(12)},
 		{"/venv/bin/gunicorn --workers=4 -k gthread --threads 2 app", "", "", serves(8)},
 		{"gunicorn -w 4 -k gunicorn.workers.gthread.ThreadWorker --threads 2 app", "", "", serves(8)},
-		{"python3 -m gunicorn -w 4 app", "", "", serves(4)},
-		{"python3 /venv/bin/gunicorn -w 4 app", "", "", serves(4)},
+		{"python3 -m gunicorn -w 4 app", "", "", serves(4 + inHand)},
+		{"python3 /venv/bin/gunicorn -w 4 app", "", "", serves(4 + inHand)},
 		{"gunicorn app", "--workers 3 --threads 2", "", serves(6)},
-		{"gunicorn -w 5 app", "--workers 3", "", serves(5)},
+		{"gunicorn -w 5 app", "--workers 3", "", serves(5 + inHand)},
 		{"gunicorn -w 5 app", "'open", "", unknown},
 		{"gunicorn -k gevent app", "", "", async},
 		{"gunicorn -k uvicorn.workers.UvicornWorker app", "", "", async},
@@ -40,7 +40,7 @@ func TestLimitIsWhatGunicornServesAtOnce(t *testing.T) {
 		{"gunicorn app", "-c conf.py", "", unsure},
 		{"gunicorn -w 4 app", "", withFile, unsure},
 		{"gunicorn -w 4 -k gevent app", "", withFile, capacity{requests: defaultLimit, async: true, unsure: true}},
-		{"gunicorn -w 4 -k sync --threads 1 app", "", withFile, serves(4)},
+		{"gunicorn -w 4 -k sync --threads 1 app", "", withFile, serves(4 + inHand)},
 		{"gunicorn -w many app", "", "", unknown},
 		{"gunicorn -w 9999999999 --threads 9999999999 app", "", "", unknown},
 		{"uvicorn app", "", "", async},
@@ -81,9 +81,9 @@ func TestGunicornSaysWhatItsConfigurationFileMakesOfIt(t *testing.T) {
 	}{
 		{"hello:app", "workers = 3\nthreads = 4", nil, 0, capacity{requests: 12}},
 		{"-w 2 hello:app", "workers = 3\nthreads = 4\nprint('workers = 9')", nil, 0, capacity{requests: 8}},
-		{"hello:app", "import os\nworkers = int(os.environ['MANY'])", map[string]string{"MANY": "7"}, 0, capacity{requests: 7}},
+		{"hello:app", "import os\nworkers = int(os.environ['MANY'])", map[string]string{"MANY": "7"}, 0, capacity{requests: 7 + inHand}},
 		{"hello:app", "threads = 2", map[string]string{"WEB_CONCURRENCY": "5"}, 0, capacity{requests: 10}},
-		{"hello:app", "workers = 3", nil, 6, capacity{requests: 6}}, // the TOML wins
+		{"hello:app", "workers = 3", nil, 6, capacity{requests: 6 + inHand}}, // the TOML wins
 		{"hello:app", "worker_class = 'gevent'\nworkers = 3", nil, 0, capacity{requests: defaultLimit, async: true}},
 		{"-c other.py hello:app", "workers = 3", nil, 0, capacity{}},
 		{"hello:app", "raise SystemExit(3)", nil, 0, capacity{}},
@@ -151,7 +151,7 @@ func FuzzPrintedSettings(f *testing.F) {
 		if opt == nil {
 			return
 		}
-		if got := opt.capacity(variables{}); !opt.complete() || got.requests < 1 || got.requests > maxLimit {
+		if got := opt.capacity(variables{}); !opt.complete() || got.requests < 1 || got.requests > maxLimit+inHand {
 			t.Errorf("%+v is %+v", opt, got)
 		}
 	})

@@ -63,7 +63,7 @@ func TestStatusIsATableOfWhatRuns(t *testing.T) {
 	want := []string{
 		`^NAME +KIND +STATE +PID +UPTIME +MEMORY +WORKERS +GENERATION +IN FLIGHT +QUEUED$`,
 		fmt.Sprintf(`^proxy +proxy +RUNNING +%d +0:00:\d\d +[0-9.]+ MB`, d.proxyPid()),
-		fmt.Sprintf(`^web +app +RUNNING +%d +0:00:\d\d +\d+ MB +%d +1 +0 of %[2]d +0$`, d.master(), runtime.NumCPU()),
+		fmt.Sprintf(`^web +app +RUNNING +%d +0:00:\d\d +\d+ MB +%d +1 +0 of %d +0$`, d.master(), runtime.NumCPU(), runtime.NumCPU()+1),
 		`^side +program +RUNNING +\d+ +0:00:\d\d +[0-9.]+ MB`,
 	}
 	var out string

@@ -76,32 +76,40 @@ func (r *limitRun) String() string {
 		at(.5).Round(100*time.Microsecond), at(.99).Round(100*time.Microsecond), r.failed, len(r.took))
 }
 
-// The limit of an app is the number of its sync workers: what one more, or no limit,
-// would give is in docs/performance.md. `make soak` measures it.
+// The limit of an app is about the number of requests that its workers serve at once: what
+// one more, or no limit, would give is in docs/performance.md. `make soak` measures it.
 func TestLimitOfAnAppAgainstOneMoreAndNone(t *testing.T) {
-	const workers, clients = 2, 32
+	for _, app := range []struct {
+		name, config string
+		serves       int
+	}{{"sync", syncApp, 2}, {"gthread", threadApp, 8}} {
+		t.Run(app.name, func(t *testing.T) { compareLimits(t, app.config, app.serves) })
+	}
+}
+
+func compareLimits(t *testing.T, config string, serves int) {
 	limits := []struct {
 		name string
 		n    int
-	}{{"workers", workers}, {"workers + 1", workers + 1}, {"none", 100_000}}
+	}{{"N", serves}, {"N + 1", serves + 1}, {"none", 100_000}}
 	var daemons []*daemon
 	for _, l := range limits {
-		d := ready(t, strings.Replace(syncApp, "[app.web]", fmt.Sprintf("[app.web]\nmax_conns = %d", l.n), 1))
-		hammer(d.addr, workers, 200*time.Millisecond, [2]string{"/", "/"})
+		d := ready(t, strings.Replace(config, "[app.web]", fmt.Sprintf("[app.web]\nmax_conns = %d", l.n), 1))
+		hammer(d.addr, serves, 200*time.Millisecond, [2]string{"/", "/"})
 		daemons = append(daemons, d)
 	}
 	for _, load := range []struct {
 		name    string
 		targets [2]string
 	}{
-		{"an app that computes 1 ms", [2]string{"/", "/"}},
-		{"an app that waits 10 ms", [2]string{"/sleep/0.01", "/sleep/0.01"}},
+		{"computes 1 ms", [2]string{"/", "/"}},
+		{"waits 10 ms", [2]string{"/sleep/0.01", "/sleep/0.01"}},
 		{"waits 5 ms, every tenth time 100 ms", [2]string{"/sleep/0.005", "/sleep/0.1"}},
 	} {
 		sums := make([]limitRun, len(limits))
 		for range long(1, 6) {
 			for i := range limits { // in turn, so that a busy machine is busy for all
-				sums[i].add(hammer(daemons[i].addr, clients, long(200*time.Millisecond, 2*time.Second), load.targets))
+				sums[i].add(hammer(daemons[i].addr, 32, long(100*time.Millisecond, 2*time.Second), load.targets))
 			}
 		}
 		for i, l := range limits {

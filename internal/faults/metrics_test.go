@@ -84,7 +84,7 @@ func TestMetricsOfARealAppAreExactAndValid(t *testing.T) {
 		`paddock_http_request_duration_seconds_count{site="a.test"}`:          n + 1,
 		`paddock_http_requests_in_flight{site="a.test"}`:                      0,
 		`paddock_upstream_requests_total{code="200",upstream="web"}`:          n,
-		`paddock_upstream_limit{upstream="web"}`:                              2,
+		`paddock_upstream_limit{upstream="web"}`:                              3, // its workers and one
 		`paddock_upstream_up{upstream="web"}`:                                 1,
 		`paddock_process_up{kind="app",name="web"}`:                           1,
 		`paddock_process_state{kind="app",name="web",state="RUNNING"}`:        1,
