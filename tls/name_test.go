@@ -1,0 +1,216 @@
+package tls
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"math/big"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/caddyserver/certmagic"
+	"go.uber.org/zap"
+)
+
+// fakeIssuer is an authority that fails when it is told to.
+type fakeIssuer struct {
+	ca   *authority
+	life time.Duration
+
+	mu    sync.Mutex // guards what follows
+	err   error
+	tries []time.Time
+	again []bool // what each order said of the one before
+}
+
+func (f *fakeIssuer) IssuerKey() string { return "fake" }
+
+func (f *fakeIssuer) Issue(ctx context.Context, csr *x509.CertificateRequest) (*certmagic.IssuedCertificate, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tries = append(f.tries, time.Now())
+	f.again = append(f.again, orderOf(ctx).again)
+	if f.err != nil {
+		return nil, f.err
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(int64(len(f.tries))), DNSNames: csr.DNSNames, IPAddresses: csr.IPAddresses,
+		NotBefore: time.Now(), NotAfter: time.Now().Add(f.life),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, f.ca.cert, csr.PublicKey, f.ca.key)
+	if err != nil {
+		return nil, err
+	}
+	return &certmagic.IssuedCertificate{Certificate: pemOf("CERTIFICATE", der)}, nil
+}
+
+func (f *fakeIssuer) fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err = err
+}
+
+// keep starts a keeper of a name with that authority; stop ends it and waits.
+func keep(t *testing.T, f *fakeIssuer, dir, name string) (k *keeper, stop func()) {
+	t.Helper()
+	var at atomic.Pointer[source]
+	at.Store(newSource(&certmagic.FileStorage{Path: dir}, []certmagic.Issuer{f}, zap.NewNop()))
+	k = &keeper{name: name, mode: ModeAuto, source: &at, now: time.Now, log: zap.NewNop(), demand: make(chan demand), done: make(chan struct{})}
+	k.status.Store(&Status{Name: name, Mode: ModeAuto})
+	ctx, cancel := context.WithCancel(t.Context())
+	go k.run(ctx)
+	return k, func() {
+		cancel()
+		<-k.done
+		time.Sleep(time.Minute) // certmagic's locks look around every few seconds
+	}
+}
+
+// At most ten tries in the first hour, never two names at the same moment for long, and
+// every one after a failure says so (fault F1).
+func TestFailuresBackOffWithJitter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeIssuer{ca: newAuthority(t), err: errors.New("down")}
+		a, stopA := keep(t, f, t.TempDir(), "a.test")
+		g := &fakeIssuer{err: errors.New("down")}
+		_, stopB := keep(t, g, t.TempDir(), "b.test")
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if n := len(f.tries); n < 4 || n > 10 {
+			t.Errorf("%d tries in the first hour", n)
+		}
+		for i, again := range f.again {
+			if again != (i > 0) {
+				t.Errorf("try %d says that the one before failed: %v", i+1, again)
+			}
+		}
+		if last := len(f.tries) - 1; f.tries[last].Equal(g.tries[min(last, len(g.tries)-1)]) {
+			t.Error("two names come back at the same moment")
+		}
+		if s := a.status.Load(); s.Failed != len(f.tries) || s.Error == "" || s.NextTry.Before(time.Now()) {
+			t.Errorf("status: %+v", s)
+		}
+		f.fail(nil)
+		f.life = 90 * 24 * time.Hour
+		time.Sleep(2 * maxPause)
+		synctest.Wait()
+		if s := a.status.Load(); s.Obtained != 1 || s.Error != "" || a.certificate.Load() == nil {
+			t.Errorf("after the authority is back: %+v", s)
+		}
+		stopA()
+		stopB()
+	})
+}
+
+// A certificate is renewed long before its end, whatever its life, without anybody
+// asking, and is never served after its end while its authority answers.
+func TestCertificatesAreRenewedInTime(t *testing.T) {
+	for _, life := range []time.Duration{40 * time.Second, 6 * 24 * time.Hour, 90 * 24 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &fakeIssuer{ca: newAuthority(t), life: life}
+			k, stop := keep(t, f, t.TempDir(), "a.test")
+			var serials []string
+			for range 60 {
+				time.Sleep(life / 20)
+				synctest.Wait()
+				leaf := k.certificate.Load().Leaf
+				if left := time.Until(leaf.NotAfter); left < life/4 {
+					t.Fatalf("%v are left of %v", left, life)
+				}
+				if n := len(serials); n == 0 || serials[n-1] != leaf.SerialNumber.String() {
+					serials = append(serials, leaf.SerialNumber.String())
+				}
+			}
+			if n := len(serials); n < 4 || n > 7 {
+				t.Errorf("%d certificates in three lives of %v", n, life)
+			}
+			stop()
+		})
+	}
+}
+
+// What is expired is served rather than nothing, and a dead store is no reason to stop.
+func TestDeadStoreNeverStopsServing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeIssuer{ca: newAuthority(t), life: time.Hour}
+		dir := filepath.Join(t.TempDir(), "store")
+		k, stop := keep(t, f, dir, "a.test")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		before := k.certificate.Load()
+		must(t, os.RemoveAll(dir))
+		must(t, os.WriteFile(dir, nil, 0o600)) // a file where the folder was: nothing can be stored
+		time.Sleep(3 * time.Hour)
+		synctest.Wait()
+		if k.certificate.Load() != before {
+			t.Error("the certificate in memory is gone")
+		}
+		if s := k.status.Load(); s.Error == "" {
+			t.Errorf("status: %+v", s)
+		}
+		must(t, os.Remove(dir))
+		time.Sleep(2 * maxPause)
+		synctest.Wait()
+		if k.certificate.Load() == before {
+			t.Error("there is no new certificate though the store is back")
+		}
+		stop()
+	})
+}
+
+func TestRenewDemandedIsDoneAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeIssuer{ca: newAuthority(t), life: 90 * 24 * time.Hour}
+		k, stop := keep(t, f, t.TempDir(), "a.test")
+		synctest.Wait()
+		must(t, k.renew(t.Context()))
+		if n := len(f.tries); n != 2 {
+			t.Errorf("%d certificates", n)
+		}
+		f.fail(errors.New("no"))
+		if err := k.renew(t.Context()); err == nil {
+			t.Error("a renewal that failed was called done")
+		}
+		stop()
+		if err := k.renew(t.Context()); err == nil {
+			t.Error("a renewal of what has ended was called done")
+		}
+	})
+}
+
+func TestLocalAuthorityIssuesForNamesAndAddresses(t *testing.T) {
+	dir := t.TempDir()
+	m := newManager(t)
+	site := SiteSetup{Site: Site{TLS: ModeInternal}, Names: []string{"intern.example", "*.intern.example", "127.0.0.1"}}
+	p, err := m.Prepare(Setup{Dir: dir, Sites: []SiteSetup{site}})
+	must(t, err)
+	m.Commit(p)
+	must(t, m.Renew(t.Context(), "")) // waits for the first ones too
+	root, err := os.ReadFile(filepath.Join(dir, RootPath))
+	must(t, err)
+	pool, err := parsePool(root)
+	must(t, err)
+	for _, name := range []string{"intern.example", "x.intern.example"} {
+		if _, _, err := handshake(t, p.Servers[0].Config(nil), &tls.Config{ServerName: name, RootCAs: pool}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, s := range m.Status() {
+		if s.Issuer != "internal" || s.Error != "" || s.NotAfter.Sub(s.NotBefore) < localLeafTime {
+			t.Errorf("%+v", s)
+		}
+	}
+	if info, err := os.Stat(filepath.Join(dir, localKey)); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the key of the authority: %v, %v", info, err)
+	}
+	if _, ok := m.HTTPChallenge("intern.example", "x"); ok {
+		t.Error("a challenge for a name that no authority is asked for was answered")
+	}
+}
