@@ -56,8 +56,13 @@ func fakeHost(t *testing.T, uid int) *host {
 			return os.Stat(path)
 		},
 		read: func(path string, limit int64) ([]byte, error) {
-			if name := filepath.Base(path); name == "cert.pem" || name == "key.pem" || name == "clients.pem" || name == "eab.key" {
+			switch name := filepath.Base(path); {
+			case name == "cert.pem" || name == "key.pem" || name == "clients.pem" || name == "eab.key":
 				path = filepath.Join("testdata", name)
+			case name == "ecdsa.pem" || name == "rsa.pem": // of the documents
+				path = "testdata/cert.pem"
+			case name == "ecdsa.key" || name == "rsa.key":
+				path = "testdata/key.pem"
 			}
 			return readBounded(path, limit)
 		},
