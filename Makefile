@@ -35,7 +35,7 @@ hostile: build
 # The faults at full length, and scanners; by hand. docs/faults.md and docs/security.md have the figures.
 soak:
 	@$(PACKAGES) gunicorn python3-flask python3-gevent python3-gevent-websocket python3-django python3-uvicorn python3-websockets procps slowhttptest nmap sslscan
-	PADDOCK_SOAK=1 $(GO) test -tags soak -timeout 60m -count=1 -v ./internal/faults
+	PADDOCK_SOAK=1 $(GO) test -tags soak -timeout 90m -count=1 -v ./internal/faults
 
 check:
 	@mkdir -p bin
