@@ -25,6 +25,8 @@ const (
 
 	// lookTime is how often the storage is looked at: another machine may have renewed.
 	lookTime = 6 * time.Hour
+	// askPause is the wait after an authority did not say when to renew.
+	askPause = time.Hour
 	// tryTime bounds a try, all authorities together.
 	tryTime = 15 * time.Minute
 )
@@ -45,6 +47,8 @@ type keeper struct {
 	// Of the goroutine.
 	held  *stored
 	fails int
+	gains int
+	askAt time.Time // not before: what the authority suggests, after it could not be asked
 	end   context.CancelFunc
 	done  chan struct{}
 }
@@ -111,21 +115,28 @@ func (k *keeper) tend(ctx context.Context, s *source, force bool) error {
 		}
 		return k.gained(ctx, s, "got a certificate")
 	}
-	if info := k.held.issuer; info != nil && !s.long.DisableARI && k.held.ari.NeedsRefresh() {
-		if err := s.refresh(ctx, k.held, k.name); err != nil { // without, its age decides
-			k.log.Debug("renewal information", zap.String("name", k.name), zap.Error(err))
-		}
-	}
-	cfg := s.config(k.held.Lifetime())
-	if !force && k.now().Before(k.renewAt()) && k.held.issuerIsKnown(s) {
+	k.ask(ctx, s)
+	if !force && k.now().Before(k.renewAt()) {
 		return nil
 	}
 	k.progress("renewing")
 	// Of several machines the first renews; the others find out behind the lock.
-	if err := cfg.RenewCertSync(k.order(ctx), k.name, force); err != nil {
+	if err := s.config(k.held.Lifetime()).RenewCertSync(k.order(ctx), k.name, force); err != nil {
 		return err
 	}
 	return k.gained(ctx, s, "renewed a certificate")
+}
+
+// ask looks up when the authority would have the certificate renewed, as often as it
+// says. Without an answer the certificate's age decides.
+func (k *keeper) ask(ctx context.Context, s *source) {
+	if k.held.issuer == nil || !k.held.ari.NeedsRefresh() || k.now().Before(k.askAt) {
+		return
+	}
+	if err := s.refresh(ctx, k.held, k.name); err != nil {
+		k.askAt = k.now().Add(askPause)
+		k.log.Debug("no renewal information", zap.String("name", k.name), zap.Error(err))
+	}
 }
 
 // load takes what is stored. What is there and is no certificate is moved aside: the
@@ -150,9 +161,15 @@ func (k *keeper) load(ctx context.Context, s *source) error {
 
 // gained loads a new certificate.
 func (k *keeper) gained(ctx context.Context, s *source, what string) error {
+	before := k.held
 	if err := k.load(ctx, s); err != nil {
 		return err
 	}
+	if before != nil && before.Leaf.Equal(k.held.Leaf) {
+		return nil // certmagic counts to the second
+	}
+	k.askAt = time.Time{}
+	k.gains++
 	k.log.Info(what, zap.String("name", k.name), zap.String("issuer", k.held.key), zap.Time("until", k.held.Leaf.NotAfter))
 	return nil
 }
@@ -183,8 +200,10 @@ func (k *keeper) rest() time.Duration {
 	if at := k.renewAt(); at.Before(next) {
 		next = at
 	}
-	if ask := k.held.ari.RetryAfter; ask != nil && ask.Before(next) {
-		next = *ask
+	if ask := k.held.ari.RetryAfter; ask != nil {
+		if at := later(*ask, k.askAt); at.Before(next) {
+			next = at
+		}
 	}
 	return max(next.Sub(k.now()), minPause)
 }
@@ -199,5 +218,9 @@ func (k *keeper) pause() time.Duration {
 	return wait + rand.N(wait/2+1)
 }
 
-// issuerIsKnown reports whether who issued the certificate is still configured.
-func (c *stored) issuerIsKnown(s *source) bool { return c.key != "" || len(s.issuers) == 0 }
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}

@@ -30,8 +30,7 @@ func (k *keeper) progress(what string) {
 
 // publish publishes how a step ended.
 func (k *keeper) publish(err error, wait time.Duration) {
-	next := Status{Name: k.name, Mode: k.mode, Obtained: k.status.Load().Obtained, Failed: k.status.Load().Failed}
-	tried := k.status.Load().State != ""
+	next := Status{Name: k.name, Mode: k.mode, Obtained: k.gains, Failed: k.status.Load().Failed}
 	if k.held != nil {
 		leaf := k.held.Leaf
 		next.Issuer, next.NotBefore, next.NotAfter = k.held.key, leaf.NotBefore, leaf.NotAfter
@@ -40,12 +39,9 @@ func (k *keeper) publish(err error, wait time.Duration) {
 			next.Why = "its authority asks for it"
 		}
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		next.Failed++
 		next.Error, next.NextTry = err.Error(), k.now().Add(wait)
-	case tried:
-		next.Obtained++
 	}
 	k.status.Store(&next)
 }

@@ -79,11 +79,16 @@ func printCertificates(out io.Writer, all []control.Certificate, now time.Time) 
 	fmt.Fprintln(w, "NAME\tMODE\tISSUER\tENDS\tNEXT RENEWAL")
 	for _, c := range all {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", c.Name, c.Mode, cmp.Or(c.Issuer, "-"), moment(c.NotAfter, now), renewal(c, now))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, c := range all {
 		if c.Error != "" {
-			fmt.Fprintf(w, "  failed %d times; next try %s: %s\n", c.Failed, moment(c.NextTry, now), c.Error)
+			fmt.Fprintf(out, "%s: failed %d times; next try %s: %s\n", c.Name, c.Failed, moment(c.NextTry, now), c.Error)
 		}
 	}
-	return w.Flush()
+	return nil
 }
 
 // renewal says what happens next to a certificate.

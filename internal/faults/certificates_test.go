@@ -3,6 +3,7 @@ package faults
 import (
 	"bufio"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -340,12 +341,59 @@ func (l *tlsLoad) last() error {
 	return nil
 }
 
-// An authority that rejects two nonces of three issues in the end (fault F2).
+// An authority that rejects two nonces of three, and that wants its accounts bound to
+// one of its customers, issues in the end (fault F2).
 func TestBadNoncesAreOvercome(t *testing.T) {
 	t.Parallel()
-	p := startPebble(t, pebbleOptions{env: []string{"PEBBLE_WFE_NONCEREJECT=60"}})
-	d := start(t, p.authority()+site(p, "127.0.0.2", "a.test"))
+	p := startPebble(t, pebbleOptions{env: []string{"PEBBLE_WFE_NONCEREJECT=60"}, binding: true})
+	d := folder(t)
+	d.write("eab.key", bindingKey+"\n")
+	d.configure(p.authority() + "eab_kid = \"kid-1\"\neab_hmac_key_file = \"eab.key\"\n\n" + site(p, "127.0.0.2", "a.test"))
+	d.run()
+	d.waitLog(`is serving`)
 	d.served("127.0.0.2:"+p.https, "a.test")
+}
+
+// A name that cannot be proved holds up no other; the list says what is wrong with it
+// (fault F3).
+func TestNameThatFailsHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	p := startPebble(t, pebbleOptions{})
+	var bad []string
+	for i := range 12 { // more than are ordered at once
+		name := fmt.Sprintf("bad%d.test", i)
+		p.point(name, "127.0.0.9")
+		bad = append(bad, name)
+	}
+	d := start(t, p.authority()+site(p, "127.0.0.2", append(bad, "good.test")...))
+	d.served("127.0.0.2:"+p.https, "good.test")
+	d.until("the list says what is wrong", func() bool {
+		c := d.certificates()["bad0.test"]
+		return c.Failed == 1 && strings.Contains(c.Error, "127.0.0.9") && time.Until(c.NextTry) > 30*time.Second
+	})
+}
+
+func TestInternalAuthorityServesAtOnce(t *testing.T) {
+	t.Parallel()
+	port := freePort(t)
+	d := start(t, fmt.Sprintf("[[server]]\nlisten = \"127.0.0.2:%s ssl\"\nserver_name = [\"app.localhost\", \"127.0.0.2\"]\ntls = \"internal\"\nreturn = \"200 hello\"\n", port))
+	address := "127.0.0.2:" + port
+	d.served(address, "app.localhost")
+	d.served(address, "")
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM([]byte(d.read("state/certificates/internal/root.crt"))) {
+		t.Fatal("the authority's certificate is none")
+	}
+	for _, name := range []string{"app.localhost", "127.0.0.2"} {
+		c, err := tls.DialWithDialer(&net.Dialer{Timeout: patience}, "tcp", address, &tls.Config{ServerName: name, RootCAs: roots})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		c.Close()
+	}
+	if c := d.certificates()["127.0.0.2"]; c.Mode != "internal" || c.Error != "" {
+		t.Errorf("cert list: %+v", c)
+	}
 }
 
 // An authority that is down, or hangs, does not keep the next one from issuing, nor the

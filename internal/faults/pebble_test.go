@@ -54,8 +54,12 @@ type pebble struct {
 type pebbleOptions struct {
 	life    time.Duration // of certificates; 90 days
 	address string        // of every name; 127.0.0.2
+	binding bool          // accounts have to be bound to the key of kid-1
 	env     []string
 }
+
+// bindingKey is the key of kid-1.
+const bindingKey = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
 
 func startPebble(t *testing.T, o pebbleOptions) *pebble {
 	t.Helper()
@@ -76,6 +80,7 @@ func startPebble(t *testing.T, o pebbleOptions) *pebble {
 	text, err := json.Marshal(map[string]any{"pebble": map[string]any{
 		"listenAddress": listen, "managementListenAddress": management, "certificate": p.roots, "privateKey": key,
 		"httpPort": number(p.http), "tlsPort": number(p.https), "keyAlgorithm": "ecdsa", "ocspResponderURL": "",
+		"externalAccountBindingRequired": o.binding, "externalAccountMACKeys": map[string]string{"kid-1": bindingKey},
 		"retryAfter": map[string]int{"authz": 1, "order": 1},
 		"profiles":   map[string]any{"default": map[string]any{"description": "the only one", "validityPeriod": int(o.life.Seconds())}},
 	}})

@@ -1,0 +1,88 @@
+package tls
+
+import (
+	"context"
+	"crypto/x509"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/certmagic"
+	"github.com/mholt/acmez/v3/acme"
+	"go.uber.org/zap"
+)
+
+// After a failure the test directory is asked first, and the real one only when that
+// has issued.
+func TestRetryAsksTheTestDirectoryFirst(t *testing.T) {
+	var mu sync.Mutex
+	var asked []string
+	ca := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked = append(asked, r.URL.Path)
+		http.NotFound(w, r)
+	}))
+	defer ca.Close()
+	i, err := newIssuer(Authority{Directory: ca.URL + "/real", TestDirectory: ca.URL + "/test"},
+		AuthorityFiles{Roots: pemOf("CERTIFICATE", ca.Certificate().Raw)}, time.Now)
+	must(t, err)
+	i.storage, i.log, i.pace = &certmagic.FileStorage{Path: t.TempDir()}, zap.NewNop(), certmagic.NewRateLimiter(10, time.Second)
+	defer i.pace.Stop()
+	i.connect()
+	for again, want := range map[bool]string{false: "/real", true: "/test"} {
+		asked = nil
+		ctx := context.WithValue(t.Context(), orderKey{}, order{again: again})
+		if _, err := i.Issue(ctx, &x509.CertificateRequest{DNSNames: []string{"a.test"}}); err == nil {
+			t.Error("an authority that knows nothing issued")
+		}
+		if len(asked) == 0 || slices.ContainsFunc(asked, func(path string) bool { return path != want }) {
+			t.Errorf("again %v: asked for %q, want only %s", again, asked, want)
+		}
+	}
+}
+
+// What an authority said about the next question is obeyed, and one that does not answer
+// is not asked every second.
+func TestRenewalInformationIsAskedForInTime(t *testing.T) {
+	ca := newAuthority(t)
+	pair, err := ca.pair("a.test").parse()
+	must(t, err)
+	now := time.Now()
+	k := &keeper{name: "a.test", now: func() time.Time { return now }, log: zap.NewNop()}
+	over, soon := now.Add(-time.Minute), now.Add(10*time.Minute)
+	k.held = &stored{Certificate: certmagic.Certificate{Certificate: *pair}}
+	k.held.Leaf.NotAfter = now.Add(90 * 24 * time.Hour)
+	k.held.ari.RetryAfter = &soon
+	if got := k.rest(); got != 10*time.Minute {
+		t.Errorf("the authority said in 10 minutes; the next look is in %v", got)
+	}
+	k.held.ari.RetryAfter, k.askAt = &over, now.Add(askPause)
+	if got := k.rest(); got != askPause {
+		t.Errorf("after no answer the next look is in %v", got)
+	}
+	k.held.ari = acme.RenewalInfo{SelectedTime: now.Add(time.Hour)}
+	if got := k.renewAt(); !got.Equal(now.Add(time.Hour)) {
+		t.Errorf("renewed at %v, not when the authority asks for it", got)
+	}
+	k.held.ari.SelectedTime = now.Add(1000 * 24 * time.Hour)
+	if left := k.held.Leaf.NotAfter.Sub(k.renewAt()); left < 25*24*time.Hour {
+		t.Errorf("renewed with %v left, because an authority named a later time", left)
+	}
+}
+
+func TestIssuersKeepTheirCertificatesApart(t *testing.T) {
+	for url, want := range map[string]string{
+		"https://acme-v02.api.letsencrypt.org/directory": "acme-v02.api.letsencrypt.org-directory",
+		"https://ca.test:14000/dir/a":                    "ca.test:14000-dir-a",
+		"https://ca.test":                                "ca.test",
+	} {
+		if got := directoryKey(url); got != want || strings.Contains(got, "/") {
+			t.Errorf("%s: %s, want %s", url, got, want)
+		}
+	}
+}
