@@ -62,3 +62,37 @@ func TestProxiedRequestAllocatesNothingOfItsOwn(t *testing.T) {
 		t.Errorf("%v allocations a request, want none but the poller's", n)
 	}
 }
+
+func TestChoosingAmongServersAllocatesNothing(t *testing.T) {
+	many := 1 << 30
+	for name, change := range map[string]func(*Upstream){
+		"in turn":    func(*Upstream) {},
+		"least_conn": func(u *Upstream) { u.LeastConn = true },
+		"ip_hash":    func(u *Upstream) { u.IPHash = true },
+		"hash":       func(u *Upstream) { u.Hash = "$request_uri$arg_x" },
+		"consistent": func(u *Upstream) { u.Hash = "$request_uri consistent" },
+	} {
+		r := newRig(t, func(c *Config) {
+			toUpstream(8, quickBackend(t)+" weight=2", quickBackend(t)+" max_conns=50", quickBackend(t))(c)
+			u := c.Upstreams["up"]
+			u.KeepaliveRequests = many
+			change(&u)
+			c.Upstreams["up"] = u
+			c.Servers[0].KeepaliveRequests = &many
+		})
+		c := r.dial()
+		request, buf := []byte(browserGet), make([]byte, 4096)
+		once := func() {
+			c.Write(request)
+			if n, err := c.Read(buf); n == 0 || err != nil {
+				t.Fatalf("read: %d, %v", n, err)
+			}
+		}
+		for range 100 {
+			once()
+		}
+		if n := testing.AllocsPerRun(1000, once); n > 1 && !raceEnabled {
+			t.Errorf("%s: %v allocations a request, want none but the poller's", name, n)
+		}
+	}
+}

@@ -60,18 +60,20 @@ func (p *Proxy) gate() *netpoll.Gate {
 }
 
 // isFull reports whether there is no room for one more client.
-func (p *Proxy) isFull() bool {
+func (p *Proxy) isFull() bool { return p.conns.open.Load() >= p.roomNow() }
+
+func (p *Proxy) roomNow() int64 {
 	limit := p.room.limit.Load()
 	if tight := p.room.tight.Load(); tight > 0 && time.Now().UnixNano() < p.room.eased.Load() {
 		limit = min(limit, tight)
 	}
-	return p.conns.open.Load() >= limit
+	return limit
 }
 
 // clientWaits closes the idle connections that have waited longest, as nginx does. With
 // none, new clients wait in the socket's queue, where nginx closes their connections.
 func (p *Proxy) clientWaits() {
-	p.warnRoom("worker_connections are not enough", p.conns.makeRoom())
+	p.warnRoom("worker_connections are not enough", p.conns.makeRoom(p.roomNow()))
 }
 
 // outOfDescriptors lowers the bound for a while.
@@ -80,7 +82,7 @@ func (p *Proxy) outOfDescriptors() {
 	open := p.conns.open.Load()
 	p.room.tight.Store(max(open*clientShare/clientParts, 1))
 	p.room.eased.Store(time.Now().Add(tightTime).UnixNano())
-	p.warnRoom("no descriptor is left for a connection", p.conns.makeRoom())
+	p.warnRoom("no descriptor is left for a connection", p.conns.makeRoom(p.roomNow()))
 }
 
 func (p *Proxy) warnRoom(what string, closed int) {
@@ -97,8 +99,10 @@ func (p *Proxy) warnRoom(what string, closed int) {
 // them (nginx: ngx_drain_connections).
 const maxEvicted = 32
 
-// makeRoom has the idle connections that have waited longest end, and tells how many.
-func (n *connCount) makeRoom() int {
+// makeRoom has the idle connections that have waited longest end, and tells how many:
+// none while those that are about to end leave fewer than limit. One of HTTP/2 takes
+// until its client knows.
+func (n *connCount) makeRoom(limit int64) int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	type resting struct {
@@ -106,18 +110,31 @@ func (n *connCount) makeRoom() int {
 		until int64
 	}
 	var idle []resting
+	left := int64(len(n.all))
 	for c := range n.all {
-		if until, ok := c.nc.Resting(); ok && !c.nc.Woken() {
+		until, ok := c.nc.Resting()
+		if h := c.http2.Load(); h != nil {
+			var ending bool
+			if ok, ending = h.Idle(); ok && ending {
+				left--
+				continue
+			}
+		}
+		if ok && !c.nc.Woken() {
 			idle = append(idle, resting{c, until})
 		}
 	}
-	if len(idle) == 0 {
+	if len(idle) == 0 || left < limit {
 		return 0
 	}
 	slices.SortFunc(idle, func(a, b resting) int { return cmp.Compare(a.until, b.until) })
 	idle = idle[:min(max(len(idle)/8, 1), maxEvicted)]
 	for _, r := range idle {
-		r.c.nc.Wake()
+		if h := r.c.http2.Load(); h != nil {
+			h.Shutdown()
+		} else {
+			r.c.nc.Wake()
+		}
 	}
 	return len(idle)
 }

@@ -7,6 +7,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	xhttp2 "golang.org/x/net/http2"
 )
 
 // keepAlive is a client with one request behind it.
@@ -90,4 +92,30 @@ func TestBoundIsLowerForAWhileWhenDescriptorsRanOut(t *testing.T) {
 	if r.proxy.isFull() {
 		t.Error("still full when the time is over")
 	}
+}
+
+func TestIdleHTTP2ConnectionMakesRoomToo(t *testing.T) {
+	r := newRig2(t, func(c *Config) { c.WorkerConnections = 2 })
+	r.backend(1, answers(ok("x")))
+	r.ready(1, 0)
+	idle, later := r.dial2(), r.dial2()
+	idle.get("/")
+	later.get("/")
+	r.waitFor("both are idle", func(s Stats) bool { return s.Requests == 2 })
+	over := make(chan error, 1)
+	go func() {
+		for {
+			f, err := idle.ReadFrame()
+			if err != nil {
+				over <- err
+				return
+			}
+			if ping, ok := f.(*xhttp2.PingFrame); ok && !ping.IsAck() {
+				must(t, idle.WritePing(true, ping.Data))
+			}
+		}
+	}()
+	r.keepAlive()
+	receive(t, over, "the one that has waited longest ends")
+	later.get("/")
 }

@@ -353,6 +353,13 @@ func (c *Conn) Shutdown() {
 	c.windUp()
 }
 
+// Idle reports whether no stream is open, and whether the connection is about to end.
+func (c *Conn) Idle() (idle, ending bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.streams) == 0, c.phase != serving
+}
+
 // drainPing is the PING whose answer says that the client has seen the GOAWAY
 // before it (RFC 9113 6.8).
 var drainPing = [8]byte{'p', 'a', 'd', 'd', 'o', 'c', 'k', '!'}
