@@ -3,6 +3,7 @@ package proxy
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,6 +39,25 @@ type rig struct {
 	log     *accesslog.Log
 	logPath string
 	stopped bool
+
+	challenges atomic.Pointer[Challenges] // what the proxy answers an ACME authority with; nil: nothing
+}
+
+func (r *rig) answers() Challenges {
+	return Challenges{
+		HTTP: func(host, token string) (string, bool) {
+			if c := r.challenges.Load(); c != nil && c.HTTP != nil {
+				return c.HTTP(host, token)
+			}
+			return "", false
+		},
+		TLS: func(hello *tls.ClientHelloInfo) (*tls.Config, bool) {
+			if c := r.challenges.Load(); c != nil && c.TLS != nil {
+				return c.TLS(hello)
+			}
+			return nil, false
+		},
+	}
 }
 
 // newRig starts a proxy whose one server passes everything to the app "web" on
@@ -68,7 +89,7 @@ func newRigOn(t *testing.T, network, addr, params string, change func(*Config)) 
 	dir, err := os.Open(r.dir)
 	must(t, err)
 	t.Cleanup(func() { dir.Close() })
-	r.proxy, err = New(Options{AppDirFD: int(dir.Fd())})
+	r.proxy, err = New(Options{AppDirFD: int(dir.Fd()), Challenges: r.answers()})
 	must(t, err)
 	t.Cleanup(r.stop)
 	must(t, r.configure())

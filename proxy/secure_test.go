@@ -387,9 +387,9 @@ func TestPlainHTTPIsSentToHTTPS(t *testing.T) {
 
 func TestChallengeOfAnAuthorityComesBeforeTheRedirect(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.Servers[0].HTTPSRedirect = new(true) })
-	r.proxy.challenges.HTTP = func(host, token string) (string, bool) {
+	r.challenges.Store(&Challenges{HTTP: func(host, token string) (string, bool) {
 		return "proof of " + token, host == "a.test" && token == "T0k_en-"
-	}
+	}})
 	ask := func(host, path string) string {
 		got, _ := r.raw("GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n")
 		return got
@@ -408,9 +408,9 @@ func TestChallengeOfAnAuthorityComesBeforeTheRedirect(t *testing.T) {
 func TestTLSChallengeIsAnsweredByTheListener(t *testing.T) {
 	r := newSecureRig(t, returning("200 ok"))
 	answer, _ := selfSigned(t, "proof.test")
-	r.proxy.challenges.TLS = func(hello *tls.ClientHelloInfo) (*tls.Config, bool) {
+	r.challenges.Store(&Challenges{TLS: func(hello *tls.ClientHelloInfo) (*tls.Config, bool) {
 		return &tls.Config{Certificates: []tls.Certificate{answer}, NextProtos: []string{"acme-tls/1"}}, hello.ServerName == "a.test"
-	}
+	}})
 	shake := func(name string, protocols ...string) (string, error) {
 		c := tls.Client(r.dial(), &tls.Config{ServerName: name, NextProtos: protocols, InsecureSkipVerify: true})
 		if err := c.Handshake(); err != nil {
