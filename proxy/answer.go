@@ -18,7 +18,7 @@ func (x *exchange) readAnswer() error {
 		t.buf = upstreamBuffers.Get().(*[upstreamBufferSize]byte)
 	}
 	for {
-		n, err := t.answer.Parse(t.buf[:t.end], &answerLimits)
+		n, err := t.answer.Parse(t.buf[:t.end], &x.place.answerHead)
 		switch {
 		case err == http1.ErrIncomplete:
 			if err := x.readUpstream(); err == errAwait {
@@ -45,9 +45,6 @@ func (x *exchange) readAnswer() error {
 	x.UpstreamHeader = &t.answer
 	return nil
 }
-
-// answerLimits are those of requests, but for the number of fields.
-var answerLimits = http1.Limits{Line: maxHeadLine, Field: maxHeadLine, Total: maxHead, Fields: maxAnswerFields}
 
 // readUpstream waits for more of the answer, at most proxy_read_timeout.
 func (x *exchange) readUpstream() error {
@@ -76,7 +73,11 @@ func (x *exchange) noAnswer(err error) error {
 	if errors.Is(err, netpoll.ErrInterrupted) {
 		x.stopSending()
 	}
+	var r *refusal
 	switch {
+	case errors.As(x.sendFailure(), &r): // of the client, who was still sending
+		x.last().Response = x.since(t.began)
+		return r
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return x.failed(gatewayTimeout(err))
 	case errors.Is(x.sendFailure(), os.ErrDeadlineExceeded):
@@ -101,7 +102,7 @@ func (x *exchange) failed(r *refusal) error {
 // mayRepeat reports whether a second copy of the request does no harm: its
 // method is idempotent, as nginx sees it, or nothing of it was sent.
 func (x *exchange) mayRepeat() bool {
-	if x.last().BytesSent == 0 {
+	if x.last().BytesSent == 0 && !x.body.streamed {
 		return true
 	}
 	return x.maySendTwice()

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"paddock/accesslog"
@@ -21,7 +22,11 @@ type body struct {
 	size    int64 // bytes of body, wherever they are
 	unused  bool  // nobody wants it: count, keep nothing
 	begun   time.Time
-	spool   *spool
+
+	streamed bool        // it goes to the app as it comes,
+	chunked  bool        // in chunks, since nobody knows its length
+	cut      atomic.Bool // no more of it is wanted
+	spool    *spool
 }
 
 var errDiskFull = &refusal{status: 503, retryAfter: retryAfterBusy, reason: accesslog.RefusedDiskFull}
@@ -56,15 +61,21 @@ func (x *exchange) readBody() error {
 		return x.readBodyOn()
 	}
 	x.unread = true
-	x.body.begin(&x.req)
-	if x.conn.stream != nil { // the engine knows its end
-		x.conn.stream.body = true
-		x.body.framing.reset(http1.UntilClose, -1)
-	}
+	x.beginBody()
 	if err := x.expect100(); err != nil {
 		return err
 	}
 	return x.readBodyOn()
+}
+
+// beginBody readies the body's framing.
+func (x *exchange) beginBody() {
+	x.body.begin(&x.req)
+	if x.conn.stream != nil { // the engine knows its end
+		x.conn.stream.body = true
+		x.body.framing.reset(http1.UntilClose, -1)
+		x.body.chunked = x.req.ContentLength < 0
+	}
 }
 
 func (x *exchange) readBodyOn() error {
@@ -108,6 +119,7 @@ func (b *body) begin(r *http1.Request) {
 		kind = http1.Chunked
 	}
 	b.framing.reset(kind, r.ContentLength)
+	b.chunked = kind == http1.Chunked
 	b.begun = time.Now()
 }
 
@@ -165,6 +177,9 @@ func (x *exchange) readMoreBody() error {
 		x.start, x.end = x.head, x.head
 	}
 	x.conn.setReadDeadline(x.bodyDeadline())
+	if x.body.cut.Load() { // looked at behind the deadline, which cutStream sets in between
+		return errClientCut
+	}
 	n, err := x.conn.read(x.in[x.end:], true)
 	x.end += n
 	switch {
@@ -270,6 +285,8 @@ func (b *body) drop() {
 		bodyMemory.Put((*[defaultClientBodyBuffer]byte)(b.own[:defaultClientBodyBuffer]))
 	}
 	b.mem, b.own, b.size, b.begun = nil, nil, 0, time.Time{}
+	b.streamed, b.chunked = false, false
+	b.cut.Store(false)
 	if b.file != nil {
 		b.spool.close(b.file)
 		b.file = nil

@@ -32,6 +32,7 @@ type try struct {
 	head    int
 	start   int
 	end     int
+	passed  passedBody // of a sender of a streamed body, when it has ended
 	sending chan error // of the goroutine that sends a body from a file; nil when none does
 	sendErr error
 }

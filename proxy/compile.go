@@ -7,6 +7,7 @@ import (
 
 	"paddock/accesslog"
 	"paddock/internal/value"
+	"paddock/proxy/http1"
 )
 
 // snapshot is one configuration, compiled: it never changes, and an exchange
@@ -41,6 +42,7 @@ type server struct {
 	answer            *answer
 	whole             *location // the server itself as a place: its return, and what no location matches
 	table             locationTable
+	head              http1.Limits
 	headerTimeout     time.Duration
 	keepaliveTimeout  time.Duration
 	keepaliveRequests int
@@ -91,6 +93,7 @@ func (c *compiler) compileServer(key string, cfg *Server, base settings) *server
 		keepaliveRequests: defaultKeepaliveRequests,
 		settings:          c.settings(key, &cfg.Settings, base),
 	}
+	s.head = c.headLimits(key, cfg)
 	setDuration(&s.headerTimeout, cfg.ClientHeaderTimeout)
 	setDuration(&s.keepaliveTimeout, cfg.KeepaliveTimeout)
 	if cfg.KeepaliveRequests != nil {
@@ -113,14 +116,15 @@ func (c *compiler) compileServer(key string, cfg *Server, base settings) *server
 
 // settings resolves what a server or location sets over what it inherits.
 func (c *compiler) settings(key string, own *Settings, base settings) settings {
-	s := base.with(own)
+	s := base.with(own).withBuffers(own)
+	c.checkBuffers(key, own)
 	s.site = c.site(key, &own.SiteSettings, base.site)
 	if own.AccessLog != nil {
 		s.logs = c.accessLogs(value.Join(key, "access_log"), own.AccessLog)
 	}
 	c.out.logs = append(c.out.logs, s.logs...)
 	if own.ClientBodyBuffer != nil {
-		c.within(key, "client_body_buffer_size", int64(*own.ClientBodyBuffer), 1, maxSpool)
+		c.within(key, "client_body_buffer_size", int64(*own.ClientBodyBuffer), 1, maxBodyBuffer)
 	}
 	for name, d := range map[string]*value.Duration{
 		"client_body_timeout":   own.ClientBodyTimeout,

@@ -17,6 +17,7 @@ type Config struct {
 	// many as three quarters of the open files that the process is allowed.
 	WorkerConnections int
 	TempDir           string // for request bodies; the proxy's own
+	MaxTempSize       int64  // sum of all temporary files, in bytes; 0: DefaultMaxTempSize
 
 	// Secure is what each of Servers speaks TLS with. It is made in the proxy's process.
 	Secure []Secure `json:"-"`
@@ -35,9 +36,11 @@ type Server struct {
 	HSTS          string `toml:"hsts"`           // Strict-Transport-Security of answers over TLS: a time, then includeSubDomains and preload, as in "365d includeSubDomains"; off (ours)
 	HTTPSRedirect *bool  `toml:"https_redirect"` // send clients that speak plain HTTP to https://, with 301, or 308 where a body may follow; true with tls = "auto", else false (ours)
 
-	ClientHeaderTimeout *value.Duration `toml:"client_header_timeout"` // first byte of a request to the end of its head; 60 s
-	KeepaliveTimeout    *value.Duration `toml:"keepalive_timeout"`     // an idle connection; 75 s; 0 turns keep-alive off
-	KeepaliveRequests   *int            `toml:"keepalive_requests"`    // 1000
+	ClientHeaderTimeout *value.Duration `toml:"client_header_timeout"`       // first byte of a request to the end of its head; 60 s
+	ClientHeaderBuffer  *value.Size     `toml:"client_header_buffer_size"`   // a line of a head, and a head, may have this even where large_client_header_buffers is less; 1k (nginx: client_header_buffer_size)
+	LargeHeaderBuffers  *value.Buffers  `toml:"large_client_header_buffers"` // "NUMBER SIZE": no line of a head is longer than SIZE; 4 8k (nginx: large_client_header_buffers)
+	KeepaliveTimeout    *value.Duration `toml:"keepalive_timeout"`           // an idle connection; 75 s; 0 turns keep-alive off
+	KeepaliveRequests   *int            `toml:"keepalive_requests"`          // 1000
 
 	HTTP2                     *bool       `toml:"http2"`                        // HTTP/2 on every address: by ALPN over TLS, by prior knowledge else; true with tls = "auto" or "internal", else false; `http2` behind an address turns it on there (nginx: http2)
 	HTTP2MaxConcurrentStreams *int        `toml:"http2_max_concurrent_streams"` // requests at once on a connection of HTTP/2; 128 (nginx: http2_max_concurrent_streams)
@@ -72,6 +75,16 @@ type Settings struct {
 	SetRealIPFrom       value.Strings      `toml:"set_real_ip_from"`        // peers that are believed: addresses, networks, "unix:"; none
 	RealIPHeader        *string            `toml:"real_ip_header"`          // the field that names the client, or "proxy_protocol"; X-Real-IP
 	RealIPRecursive     *bool              `toml:"real_ip_recursive"`       // step over believed addresses in that field; false
+
+	ProxyRequestBuffering *bool          `toml:"proxy_request_buffering"`  // read the whole body before the app sees the request; true. false: send it as it comes (nginx: proxy_request_buffering)
+	ProxyBuffering        *bool          `toml:"proxy_buffering"`          // keep what a slow client leaves of an answer, so that the app is free; true; X-Accel-Buffering of the answer overrides it (nginx: proxy_buffering)
+	ProxyBufferSize       *value.Size    `toml:"proxy_buffer_size"`        // the longest head of an answer, 1k to 60k; 8k (nginx: proxy_buffer_size)
+	ProxyBuffers          *value.Buffers `toml:"proxy_buffers"`            // "NUMBER SIZE": memory for what a slow client leaves of an answer, their sum; 8 8k (nginx: proxy_buffers)
+	ProxyMaxTempFileSize  *value.Size    `toml:"proxy_max_temp_file_size"` // what it leaves beyond that memory, on disk; then the app is slowed down; 1g; 0: no file (nginx: proxy_max_temp_file_size)
+
+	LingeringClose   *string         `toml:"lingering_close"`   // swallow what a client still sends after its answer, before the connection is closed: "on" when it may send, "always", or "off"; on (nginx: lingering_close)
+	LingeringTime    *value.Duration `toml:"lingering_time"`    // at most, in all; 30 s
+	LingeringTimeout *value.Duration `toml:"lingering_timeout"` // at most between two reads; 5 s
 
 	ProxyNextUpstream        value.Strings   `toml:"proxy_next_upstream"`         // when the next server gets the request: error, timeout, invalid_header, http_500, http_502, http_503, http_504, http_403, http_404, http_429, non_idempotent, off; "error timeout" (nginx: proxy_next_upstream)
 	ProxyNextUpstreamTries   *int            `toml:"proxy_next_upstream_tries"`   // in all; 0: as many as there are servers

@@ -213,7 +213,7 @@ func (c *conn) recovered(x *exchange, what *step) {
 
 // end closes the connection, after a while if the client may still be sending.
 func (c *conn) end(x *exchange) {
-	if x.unread && x.sent {
+	if x.lingers() {
 		if x.inline {
 			x.inline = false
 			go c.end(x)
@@ -223,6 +223,15 @@ func (c *conn) end(x *exchange) {
 	}
 	x.release()
 	c.close()
+}
+
+// lingers reports whether a close at once could destroy the answer (nginx: lingering_close).
+func (x *exchange) lingers() bool {
+	if x.server == nil || !x.sent {
+		return false
+	}
+	rules := &x.rules().linger
+	return !rules.off && (x.unread || rules.always)
 }
 
 // close ends the connection.
@@ -241,9 +250,10 @@ func (c *conn) linger(x *exchange) {
 	if c.closeWrite() != nil {
 		return
 	}
-	end := time.Now().Add(lingerTime)
+	rules := &x.rules().linger
+	end := time.Now().Add(rules.time)
 	for {
-		next := time.Now().Add(lingerTimeout)
+		next := time.Now().Add(rules.timeout)
 		if next.After(end) {
 			next = end
 		}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"paddock/internal/value"
+	"paddock/proxy/http1"
 )
 
 // Defaults of a [[server]] and its locations: nginx's names and numbers.
@@ -16,11 +17,20 @@ const (
 	defaultTimeout             = 60 * time.Second // client_body, send, proxy_connect, proxy_send, proxy_read
 )
 
-// Defaults of the buffering of answers.
+// Defaults of the buffers, nginx's names and numbers. Where nginx has a page, "4k|8k", it is 8k.
 const (
-	defaultProxyBuffers = 64 << 10 // nginx: proxy_buffers 8 8k
-	defaultMaxTempFile  = 1 << 30  // nginx: proxy_max_temp_file_size
+	defaultHeaderBuffer    = 1 << 10
+	defaultProxyBufferSize = 8 << 10
+	defaultProxyBuffers    = 64 << 10 // proxy_buffers 8 8k
+	defaultMaxTempFile     = 1 << 30
+	defaultLingerTime      = 30 * time.Second
+	defaultLingerTimeout   = 5 * time.Second
 )
+
+var defaultLargeBuffers = value.Buffers{Number: 4, Size: 8 << 10}
+
+// DefaultMaxTempSize is the bound of all temporary files together. The disk has other users.
+const DefaultMaxTempSize = 4 << 30
 
 // Defaults of an app and an upstream.
 const (
@@ -37,17 +47,16 @@ const (
 
 // Bounds that have no key.
 const (
-	maxHeadLine        = 8 << 10  // nginx: large_client_header_buffers 4 8k
-	maxHead            = 32 << 10 // the four of them
 	maxHeadFields      = 100
 	maxAnswerFields    = 256 // an app may set many cookies
 	maxInterim         = 10  // 1xx answers before the final one
-	clientBufferSize   = maxHead + 8<<10
+	clientBufferSize   = 40 << 10
 	upstreamBufferSize = 64 << 10
-	maxSpool           = 1 << 30          // sum of all request bodies in temporary files
-	lingerTimeout      = 5 * time.Second  // nginx: lingering_timeout, between two reads
-	lingerTime         = 30 * time.Second // nginx: lingering_time, in all
-	retryAfterBusy     = 5 * time.Second  // Retry-After of a full queue
+	minAnswerHead      = 1 << 10
+	maxAnswerHead      = 60 << 10        // leaves room in that buffer for the body
+	maxBodyBuffer      = 1 << 30         // client_body_buffer_size
+	maxRequestHead     = 1 << 20         // client_header_buffer_size and large_client_header_buffers
+	retryAfterBusy     = 5 * time.Second // Retry-After of a full queue
 )
 
 // DefaultApp returns an [app.NAME] with every default of the proxy's half.
@@ -89,8 +98,11 @@ type settings struct {
 	proxyRead      time.Duration
 	next           nextRules
 	ignoreAbort    bool
+	streamed       bool // proxy_request_buffering off
 	buffering      bool
 	backlog        backlogLimits
+	answerHead     http1.Limits
+	linger         lingerRules
 	realip         *realip // nil: no peer is believed
 	site           siteRules
 }
@@ -107,6 +119,8 @@ func defaultSettings() settings {
 		next:           nextRules{cases: defaultNextCases},
 		buffering:      true,
 		backlog:        backlogLimits{memory: defaultProxyBuffers, file: defaultMaxTempFile},
+		answerHead:     answerLimits(defaultProxyBufferSize),
+		linger:         lingerRules{time: defaultLingerTime, timeout: defaultLingerTimeout},
 		site:           defaultSite(),
 	}
 }

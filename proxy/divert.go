@@ -47,7 +47,7 @@ func (x *exchange) abandon(err error) error {
 // for the next answer.
 func (x *exchange) keepUpstreamHeader() {
 	kept := new(http1.Response)
-	if _, err := kept.Parse(bytes.Clone(x.try.buf[:x.try.head]), &answerLimits); err != nil {
+	if _, err := kept.Parse(bytes.Clone(x.try.buf[:x.try.head]), &x.place.answerHead); err != nil {
 		return // it was parsed before
 	}
 	x.UpstreamHeader = kept

@@ -91,6 +91,9 @@ func newExchange(c *conn) *exchange {
 }
 
 func (x *exchange) release() {
+	if len(x.in) > clientBufferSize {
+		x.in = make([]byte, clientBufferSize)
+	}
 	x.conn = nil
 	exchanges.Put(x)
 }
@@ -153,9 +156,6 @@ var (
 	errHTTP2     = errors.New("the connection speaks HTTP/2")
 )
 
-// headLimits are nginx's: large_client_header_buffers 4 8k.
-var headLimits = http1.Limits{Line: maxHeadLine, Field: maxHeadLine, Total: maxHead, Fields: maxHeadFields}
-
 // readHead reads the head of a request. It returns errNoRequest when no byte of
 // one came: nobody is answered and nothing is logged then, as in nginx.
 func (x *exchange) readHead() error {
@@ -164,7 +164,7 @@ func (x *exchange) readHead() error {
 			x.unrequested()
 			return err
 		} else if x.end > 0 && !more {
-			n, err := x.req.Parse(x.in[:x.end], &headLimits)
+			n, err := x.req.Parse(x.in[:x.end], &x.server.head)
 			if err == nil {
 				x.doneReading()
 				x.head, x.start = n, n
@@ -218,6 +218,9 @@ func (x *exchange) unrequested() {
 }
 
 func (x *exchange) readMore() error {
+	if x.end == len(x.in) { // only large_client_header_buffers above the default lead here
+		x.in = append(make([]byte, 0, 2*len(x.in)), x.in...)[:2*len(x.in)]
+	}
 	n, err := x.readClient(x.in[x.end:])
 	if n > 0 && x.end == 0 {
 		x.end = n

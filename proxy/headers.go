@@ -34,7 +34,12 @@ func (x *exchange) appendRequestHead(dst []byte, keep bool) []byte {
 		dst = http1.AppendField(dst, "X-Forwarded-Host", host)
 	}
 	dst = x.appendSetFields(dst)
-	if x.req.HasBody() || x.req.ContentLength == 0 {
+	switch {
+	case x.body.streamed && x.body.chunked:
+		dst = http1.AppendField(dst, "Transfer-Encoding", "chunked")
+	case x.body.streamed:
+		dst = http1.AppendIntField(dst, "Content-Length", x.req.ContentLength)
+	case x.req.HasBody() || x.req.ContentLength == 0:
 		dst = http1.AppendIntField(dst, "Content-Length", x.body.size)
 	}
 	if x.upgrade {

@@ -76,7 +76,7 @@ func (c *conn) serveHTTP2(begin []byte) {
 	h := http2.NewConn(http2Wire{c}, http2.Config{
 		MaxStreams: server.http2.streams, MaxRequests: requests, BodyWindow: server.http2.bodyWindow,
 		IdleTimeout: server.keepaliveTimeout, HeaderTimeout: server.headerTimeout, WriteTimeout: server.sendTimeout,
-		MaxHead: maxHead, MaxFields: maxHeadFields,
+		MaxHead: server.head.Total, MaxFields: server.head.Fields,
 	}, c.serveStream)
 	c.http2.Store(h)
 	if c.listener.retired.Load() { // retire may have looked before it was there

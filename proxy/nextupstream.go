@@ -133,6 +133,9 @@ func (x *exchange) passOn(why nextCases, v verdict) bool {
 }
 
 func (x *exchange) mayPassOn(why nextCases, rules nextRules) bool {
+	if x.body.streamed && x.try.whole {
+		return false // what was sent of the body is gone
+	}
 	if x.last().BytesSent > 0 && !isIdempotent(x.Method) {
 		why |= nextNonIdempotent
 	}
@@ -208,7 +211,7 @@ func (p *pool) usedSince(t time.Time) bool {
 
 // maySendTwice reports whether a second copy of the request does no harm.
 func (x *exchange) maySendTwice() bool {
-	return isIdempotent(x.Method) || x.place.next.cases&nextNonIdempotent != 0
+	return !x.body.streamed && (isIdempotent(x.Method) || x.place.next.cases&nextNonIdempotent != 0)
 }
 
 // giveBack gives the server and the place among its requests back.

@@ -74,7 +74,8 @@ func appendProbe(dst []byte, plan *groupPlan) []byte {
 // readStatus reads the final head and no more.
 func readStatus(c net.Conn) (int, error) {
 	var r http1.Response
-	buf := make([]byte, maxHead)
+	limits := answerLimits(maxAnswerHead)
+	buf := make([]byte, maxAnswerHead)
 	for end := 0; ; {
 		n, err := c.Read(buf[end:])
 		end += n
@@ -82,7 +83,7 @@ func readStatus(c net.Conn) (int, error) {
 			return 0, err
 		}
 		for {
-			used, err := r.Parse(buf[:end], &answerLimits)
+			used, err := r.Parse(buf[:end], &limits)
 			if errors.Is(err, http1.ErrIncomplete) {
 				break
 			}

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,7 +70,6 @@ func New(o Options) (*Proxy, error) {
 		upstreams: map[string]*upstream{},
 		states:    map[string]AppState{},
 	}
-	p.spool.limit.Store(maxSpool)
 	if p.logger == nil {
 		p.logger = zap.NewNop()
 	}
@@ -121,6 +121,7 @@ func (p *Proxy) Configure(cfg Config, listeners map[string]int, logs map[string]
 		return fmt.Errorf("configure the proxy: %w", err)
 	}
 	p.configureRoom(cfg.WorkerConnections)
+	p.spool.limit.Store(cmp.Or(cfg.MaxTempSize, DefaultMaxTempSize))
 	p.commit(next, started)
 	p.names.keep(next.hosts())
 	p.logs = logs

@@ -12,6 +12,9 @@ func (x *exchange) startRelay() error {
 	t := &x.try
 	kind, length := t.answer.Body(x.Method)
 	t.framing.reset(kind, length)
+	if x.sendFailure(); x.body.streamed && t.sending != nil { // the answer came first
+		x.keepAlive = false
+	}
 	if kind != http1.None {
 		x.last().Length = int64(t.end - t.start) // with what frames it, and what is too much, as nginx counts
 	}

@@ -23,6 +23,9 @@ import (
 // testFormat is the log of the tests: what each rule is about, on one line.
 const testFormat = `"$request" $status $body_bytes_sent "$upstream_addr" "$upstream_status" $request_completion`
 
+// maxHeadLine is the default of large_client_header_buffers.
+const maxHeadLine = 8 << 10
+
 const testTimeout = 10 * time.Second
 
 // rig is a Proxy on a loopback port with an access log in a file.

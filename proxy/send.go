@@ -17,18 +17,22 @@ func (x *exchange) send() error {
 		keep := x.upstream.keep.Load().conns > 0
 		t.out = x.appendRequestHead(t.out[:0], keep)
 	}
-	if x.body.file != nil {
-		if x.inline {
-			return errDetach
-		}
-		t.whole = true
-		t.conn.SetReadDeadline(time.Time{})
-		t.sending = make(chan error, 1)
-		x.last().BytesSent = int64(len(t.out)) + x.body.size
-		go x.sendFile(t.conn, x.body.file, t.sending)
+	if x.body.file == nil && !x.body.streamed {
+		return x.sendMemory()
+	}
+	if x.inline {
+		return errDetach
+	}
+	t.whole = true
+	t.conn.SetReadDeadline(time.Time{})
+	t.sending = make(chan error, 1)
+	if x.body.streamed {
+		go x.sendStream(t.conn, t.sending)
 		return nil
 	}
-	return x.sendMemory()
+	x.last().BytesSent = int64(len(t.out)) + x.body.size
+	go x.sendFile(t.conn, x.body.file, t.sending)
+	return nil
 }
 
 // sendMemory sends a request whose body, if any, is in memory.
@@ -93,16 +97,22 @@ func (x *exchange) stopSending() {
 	if x.try.sending == nil {
 		return
 	}
-	x.try.sendErr = <-x.try.sending
-	x.try.sending = nil
+	x.cutStream()
+	x.senderEnded(<-x.try.sending)
+}
+
+// senderEnded notes how the sender ended.
+func (x *exchange) senderEnded(err error) {
+	x.try.sendErr, x.try.sending = err, nil
+	x.notePassed()
 }
 
 // sendFailure returns why the request could not be sent, when that is known.
 func (x *exchange) sendFailure() error {
 	if x.try.sending != nil {
 		select {
-		case x.try.sendErr = <-x.try.sending:
-			x.try.sending = nil
+		case err := <-x.try.sending:
+			x.senderEnded(err)
 		default:
 		}
 	}

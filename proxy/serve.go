@@ -65,7 +65,11 @@ func (x *exchange) handle() error {
 		x.stage = stageBody
 		fallthrough
 	case stageBody:
-		if err := x.readBody(); err != nil {
+		if x.streams() {
+			if err := x.startStream(); err != nil {
+				return err
+			}
+		} else if err := x.readBody(); err != nil {
 			return err
 		}
 		fallthrough

@@ -58,7 +58,7 @@ func (x *exchange) sendSwitch() error {
 		return err
 	}
 	head := bytes.Clone(t.buf[:t.head])
-	if _, err := t.answer.Parse(head, &answerLimits); err != nil {
+	if _, err := t.answer.Parse(head, &x.place.answerHead); err != nil {
 		return err
 	}
 	x.dropBuffer()
@@ -79,7 +79,7 @@ func (x *exchange) passDown(client, app *netpoll.Conn) error {
 		}
 		switch {
 		case err == io.EOF:
-			client.SetReadDeadline(x.until(lingerTimeout))
+			client.SetReadDeadline(x.until(x.place.linger.timeout))
 			_ = x.conn.closeWrite() // one that is broken says so to passUp
 			return nil
 		case err != nil:

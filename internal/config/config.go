@@ -78,6 +78,8 @@ type Paddock struct {
 	PidFile  string `toml:"pid_file"`  // the keeper's pid and a newline; default none
 
 	WorkerConnections int `toml:"worker_connections"` // clients' connections at once; 0: three quarters of the open files allowed (nginx: worker_connections)
+
+	MaxTempSize value.Size `toml:"max_temp_size"` // sum of all temporary files, of bodies and of answers to slow clients; then a body is 503, and an app is slowed down to its client; 0: 4g
 }
 
 // Log is [log], the daemon's own log.
@@ -121,7 +123,8 @@ func (c *Config) ProxyConfig() proxy.Config {
 			Path:   filepath.Join(c.Paddock.LogDir, accessLogName),
 			Format: accesslog.DefaultFormat,
 		},
-		TempDir: filepath.Join(c.Paddock.StateDir, tempDirName),
+		TempDir:     filepath.Join(c.Paddock.StateDir, tempDirName),
+		MaxTempSize: int64(c.Paddock.MaxTempSize),
 	}
 }
 

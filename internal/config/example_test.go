@@ -158,6 +158,9 @@ var outOfRange = map[string][]string{
 	"hsts": {`"soon"`, `"1d always"`}, "ssl_certificate": {`"/nowhere/gone.pem"`}, "ssl_certificate_key": {`"/nowhere/lost.pem"`},
 	"ssl_protocols": {`"TLSv1.1"`, `["TLSv1.2", "SSLv3"]`}, "ssl_ciphers": {`"AES128-SHA"`, `"!aNULL"`}, "ssl_client_certificate": {`"/nowhere"`},
 	"ssl_verify_client": {`"yes"`, `"on"`}, "ssl_session_timeout": {`0`, `"x"`},
+	"max_temp_size": {`-1`, `"4GB"`}, "client_header_buffer_size": {`0`, `"2m"`}, "large_client_header_buffers": {`"8k"`, `8`, `"1000 8k"`},
+	"proxy_request_buffering": {`"off"`}, "proxy_buffering": {`"off"`}, "proxy_buffer_size": {`"512"`, `"64k"`}, "proxy_buffers": {`"0 8k"`, `"65536 1g"`},
+	"proxy_max_temp_file_size": {`-1`, `"1GB"`}, "lingering_close": {`"yes"`, `true`}, "lingering_time": {`0`}, "lingering_timeout": {`0`},
 	"gzip_proxied": {`"some"`}, "gzip_http_version": {`"2"`},
 }
 

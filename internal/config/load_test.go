@@ -170,7 +170,7 @@ func TestEveryProblemIsReportedWithItsLine(t *testing.T) {
 				`main.toml:2: servr: unknown key; did you mean server?`,
 				`main.toml:5: app.web.autorestrat: unknown key; did you mean autorestart?`,
 				`main.toml:6: app.web.proxy_pass: unknown key here; it is a key of [[server.location]]`,
-				`main.toml:9: paddock.xyzzy: unknown key; known here are log_dir, pid_file, run_dir, state_dir, user, worker_connections`,
+				`main.toml:9: paddock.xyzzy: unknown key; known here are log_dir, max_temp_size, pid_file, run_dir, state_dir, user, worker_connections`,
 				`main.toml:13: server[0].server-name: unknown key; did you mean server_name?`,
 			},
 		},
