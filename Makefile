@@ -22,7 +22,7 @@ run:
 
 # Real gunicorn, Flask and nginx; promtool is in prometheus; the race detector needs a C compiler.
 test:
-	@$(PACKAGES) gunicorn python3-flask python3-gevent python3-gevent-websocket python3-django python3-uvicorn python3-websockets nginx-light goaccess fail2ban gcc libc6-dev procps systemd prometheus sslscan
+	@$(PACKAGES) gunicorn python3-flask python3-gevent python3-gevent-websocket python3-django python3-uvicorn python3-websockets nginx-light goaccess fail2ban gcc libc6-dev procps systemd prometheus sslscan openssl
 	$(GO) test -race -timeout 11m ./...
 
 # Malformed requests and answers, each with its verdict, through the real binary. The

@@ -107,10 +107,10 @@ func serverProtocol(dst []byte, e *Entry) ([]byte, bool) {
 	return append(dst, e.Protocol...), e.Protocol != "" || e.NoVersion || e.Status == http.StatusHTTPVersionNotSupported
 }
 
-// contentLength is the field as it came, else what a body in chunks had.
+// contentLength is the field as it came, else what a body without one had.
 func contentLength(dst []byte, e *Entry) ([]byte, bool) {
 	out, found := appendField(dst, e.Request, "content-length")
-	if !found && e.Chunked {
+	if !found && (e.Chunked || e.BodyRead > 0) {
 		return strconv.AppendInt(dst, e.BodyRead, 10), true
 	}
 	return out, found

@@ -1,6 +1,8 @@
 package accesslog
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"os"
 	"slices"
 	"strconv"
@@ -73,6 +75,26 @@ var variables = map[string]variable{
 	"request_completion": flag(func(e *Entry) bool { return e.Completed }, "OK", ""),
 	"gzip_ratio":         gzipRatio,
 	"pipe":               flag(func(e *Entry) bool { return e.Pipelined }, "p", "."),
+
+	"ssl_protocol":            secured(sslProtocol),
+	"ssl_cipher":              secured(sslCipher),
+	"ssl_curve":               secured(sslCurve),
+	"ssl_server_name":         secured(func(s *tls.ConnectionState) string { return s.ServerName }),
+	"ssl_alpn_protocol":       secured(func(s *tls.ConnectionState) string { return s.NegotiatedProtocol }),
+	"ssl_session_reused":      secured(sslReused),
+	"ssl_early_data":          secured(func(*tls.ConnectionState) string { return "" }), // none is taken
+	"ssl_client_verify":       sslVerify,
+	"ssl_client_s_dn":         clientCert(func(c *x509.Certificate) string { return c.Subject.String() }),
+	"ssl_client_i_dn":         clientCert(func(c *x509.Certificate) string { return c.Issuer.String() }),
+	"ssl_client_s_dn_legacy":  clientCert(func(c *x509.Certificate) string { return legacyDN(c.Subject.String()) }),
+	"ssl_client_i_dn_legacy":  clientCert(func(c *x509.Certificate) string { return legacyDN(c.Issuer.String()) }),
+	"ssl_client_serial":       clientCert(certSerial),
+	"ssl_client_fingerprint":  clientCert(certFingerprint),
+	"ssl_client_v_start":      clientCert(func(c *x509.Certificate) string { return certTime(c.NotBefore) }),
+	"ssl_client_v_end":        clientCert(func(c *x509.Certificate) string { return certTime(c.NotAfter) }),
+	"ssl_client_v_remain":     clientCert(certRemain),
+	"ssl_client_raw_cert":     clientCert(certPEM),
+	"ssl_client_escaped_cert": clientCert(certEscaped),
 
 	"upstream_addr":            tries(appendAddr),
 	"upstream_status":          tries(appendStatus),

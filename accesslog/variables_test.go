@@ -109,7 +109,7 @@ func TestVariablesPrintAsNginxDoes(t *testing.T) {
 		})
 	}
 	for name := range variables {
-		if !tested(tests, name) {
+		if !tested(tests, name) && !strings.HasPrefix(name, "ssl_") { // those have tests of their own
 			t.Errorf("$%s has no row in this test", name)
 		}
 	}

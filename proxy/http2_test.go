@@ -40,6 +40,8 @@ type peer2 struct {
 	buf  bytes.Buffer
 	dec  *hpack.Decoder
 	next uint32
+	app  *loggedApp      // of a client whose log is compared
+	seen strings.Builder // what it got, as an answer of HTTP/1.1
 }
 
 // dial2 connects with prior knowledge.
@@ -64,7 +66,7 @@ func (p *peer2) open(end bool, line string, fields ...string) (id uint32) {
 	p.t.Helper()
 	method, path, _ := strings.Cut(line, " ")
 	p.buf.Reset()
-	all := append([]string{":method: " + method, ":scheme: http", ":path: " + path, ":authority: a.test"}, fields...)
+	all := append([]string{":method: " + method, ":scheme: http", ":path: " + path, ":authority: " + p.authority()}, fields...)
 	for _, f := range all {
 		i := strings.LastIndex(f, ": ")
 		must(p.t, p.enc.WriteField(hpack.HeaderField{Name: f[:i], Value: f[i+2:]}))
@@ -73,6 +75,14 @@ func (p *peer2) open(end bool, line string, fields ...string) (id uint32) {
 	p.next += 2
 	must(p.t, p.WriteHeaders(xhttp2.HeadersFrameParam{StreamID: id, BlockFragment: p.buf.Bytes(), EndHeaders: true, EndStream: end}))
 	return id
+}
+
+// authority is the name that is asked for.
+func (p *peer2) authority() string {
+	if p.app != nil {
+		return "first.test"
+	}
+	return "a.test"
 }
 
 // answer2 is what came on a stream: heads as "status name=value …", interim ones
@@ -90,6 +100,7 @@ func (a answer2) String() string {
 // read reads frames until the stream ends, and opens the windows.
 func (p *peer2) read(id uint32) (a answer2) {
 	p.t.Helper()
+	defer func() { fmt.Fprintf(&p.seen, "HTTP/1.1 %q\r\n%s", a.heads, a.body) }()
 	a.reset = -1
 	for {
 		f, err := p.ReadFrame()

@@ -315,6 +315,7 @@ var differences = map[string]string{
 	"app hangs behind its head":            "what the app has said goes on at once, and an answer that broke off is not completed",
 	"gone behind a head that stalls":       "what the app has said goes on at once, and an answer that broke off is not completed",
 	"app: noreason":                        "a status line has its second blank (RFC 9112 4)",
+	"h2: a trailer":                        "nginx 1.22 breaks the connection at a trailer (RFC 9113 8.1)",
 	"app: early":                           "a 103 is swallowed; nginx 1.22 takes it for the answer",
 }
 

@@ -148,6 +148,7 @@ func (x *exchange) refuseMalformed(err error) {
 func (x *exchange) noteStream() error {
 	s := x.conn.stream
 	x.Protocol, x.Pipelined = protocolHTTP2, false
+	x.RequestLength = int64(s.Encoded)
 	if len(x.req.Line) > 0 {
 		x.req.OfStream(s.HasBody)
 	}

@@ -164,7 +164,7 @@ func (c *Conn) refuse(id uint32) error {
 
 func (c *Conn) newStream(h *openHead, err error) *Stream {
 	s := &Stream{
-		Err: err, HasBody: !h.end, Number: c.requests,
+		Err: err, HasBody: !h.end, Number: c.requests, Encoded: h.size,
 		conn: c, id: h.stream, ended: h.end, length: c.block.length,
 		credit: max(c.cfg.BodyWindow, firstWindow), // before our SETTINGS are seen it is the latter
 		wake:   make(chan struct{}, 1),

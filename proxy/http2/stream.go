@@ -14,6 +14,7 @@ type Stream struct {
 	HasBody bool      // a body may follow
 	Start   time.Time // when the head was complete
 	Number  int       // of the connection's requests
+	Encoded int       // bytes of the head as it came (nginx: $request_length)
 
 	conn *Conn
 	id   uint32
