@@ -22,11 +22,20 @@ func cuts(text string) (all [][]string) {
 }
 
 func TestRequestMayComeInAnyPieces(t *testing.T) {
-	r := newStrictRig(t, nil)
+	for name, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/1.1 where HTTP/2 may come": true} {
+		t.Run(name, func(t *testing.T) {
+			anyPieces(newStrictRig(t, func(c *Config) { c.Servers[0].HTTP2 = &http2 }))
+		})
+	}
+}
+
+func anyPieces(r *strictRig) {
+	t := r.t
 	for _, message := range []string{
 		"GET /p HTTP/1.1\r\nHost: a.test\r\nX: y\r\n\r\n",
 		"\r\nPOST /p HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhello",
 		"POST /p HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\nhe\r\n3\r\nllo\r\n0\r\nX: y\r\n\r\n",
+		"PRI /p HTTP/1.1\r\nHost: a.test\r\n\r\n",
 	} {
 		want := ""
 		for _, parts := range cuts(message + lastOne) {
