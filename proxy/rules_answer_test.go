@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -385,4 +386,78 @@ func TestRule13AnswerBeforeTheRequestIsReadIsPassedOn(t *testing.T) {
 		t.Errorf("%d connections for %d requests", got, n)
 	}
 	r.stop()
+}
+
+// What slow readers leave waits in memory and in files that all answers share: some
+// read to the end, some leave, and each gets its own bytes only.
+func TestRule13SlowReadersGetTheirOwnBytes(t *testing.T) {
+	const clients, requests = 24, 6
+	var serial atomic.Uint64
+	_, addr := tcpBackend(t, func(c net.Conn, q request) bool {
+		n := serial.Add(1)
+		token := q.target()
+		body := strings.Repeat(token, 1+int(n*7919%800_000)/len(token))
+		switch n % 3 {
+		case 0:
+			fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+		case 1:
+			half := (len(body) + 1) / 2
+			fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n", half, body[:half], len(body)-half, body[half:])
+		default: // breaks off
+			fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body)+1, body)
+			return false
+		}
+		return true
+	})
+	r := newRigOn(t, "unix", filepath.Join(t.TempDir(), "p"), "", toUpstream(8, addr)) // its buffers are small
+	var whole, broken atomic.Int64
+	var all sync.WaitGroup
+	for n := range clients {
+		all.Go(func() {
+			random := rand.New(rand.NewPCG(uint64(n), 14))
+			tick := time.NewTicker(time.Millisecond)
+			defer tick.Stop()
+			for i := range requests {
+				token := fmt.Sprintf("/%d-%d.", n, i)
+				c := r.dial()
+				fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n", token)
+				res, err := http.ReadResponse(bufio.NewReader(c), nil)
+				if err != nil {
+					t.Errorf("%s: %v", token, err)
+					continue
+				}
+				buf := make([]byte, 24<<10)
+				leaves := random.IntN(4) == 0
+				at := 0
+				for err == nil {
+					<-tick.C
+					var k int
+					k, err = res.Body.Read(buf)
+					for _, b := range buf[:k] {
+						if b != token[at%len(token)] {
+							t.Errorf("%s: byte %d is %q: %.60q", token, at, b, buf[:k])
+							err = io.ErrClosedPipe
+							break
+						}
+						at++
+					}
+					if leaves && at > 100_000 {
+						err = io.ErrClosedPipe
+					}
+				}
+				switch err {
+				case io.EOF:
+					whole.Add(1)
+				case io.ErrUnexpectedEOF:
+					broken.Add(1)
+				}
+				c.Close()
+			}
+		})
+	}
+	all.Wait()
+	t.Logf("%d sent, %d read whole, %d seen to be broken", clients*requests, whole.Load(), broken.Load())
+	if whole.Load() == 0 || broken.Load() == 0 {
+		t.Error("the app did not do what it should")
+	}
 }

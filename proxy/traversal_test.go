@@ -27,8 +27,11 @@ func TestNoSpellingOfAPathLeavesItsFolder(t *testing.T) {
 	}
 	r := newStrictRig(t, func(c *Config) {
 		c.Servers[0].Location = []Location{
-			{Path: "/static/", Alias: inside + "/"}, {Path: "/bare", Alias: inside}, {Path: "/root/", Settings: Settings{SiteSettings: SiteSettings{Root: top}}, Internal: true},
-			{Path: "/try/", Alias: inside + "/", TryFiles: "$uri $arg_f $http_x_file $uri/ =404"}, {Path: "/", Settings: Settings{SiteSettings: SiteSettings{Root: inside}}},
+			{Path: "/static/", Alias: inside + "/"},
+			{Path: "/bare", Alias: inside},
+			{Path: "/root/", Settings: Settings{SiteSettings: SiteSettings{Root: top}}, Internal: true},
+			{Path: "/try/", Alias: inside + "/", TryFiles: "$uri $arg_f $http_x_file $uri/ =404"},
+			{Path: "/", Settings: Settings{SiteSettings: SiteSettings{Root: inside}}},
 		}
 	})
 	pieces := []string{
