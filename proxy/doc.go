@@ -13,6 +13,9 @@
 //	             │        tunnel    or, after a 101, both directions   │
 //	             └─ next ◄─ end ─── one accesslog.Entry ◄──────────────┘
 //
+// A connection that speaks HTTP/2 is the engine's (package http2) instead: each of its
+// streams is a conn of its own with one exchange, and goes the same way.
+//
 // Index files, try_files, error_page and X-Accel-Redirect lead to another place:
 // serve then begins anew with the location, ten times at most.
 //
