@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"paddock/internal/value"
 )
 
 // testBalancer has the servers of these lines.
@@ -324,4 +326,41 @@ func (l *countedListener) Accept() (net.Conn, error) {
 		l.n.Add(1)
 	}
 	return c, err
+}
+
+// What a server took of a large body before it gave up is sent to the next one from its
+// beginning.
+func TestWholeBodyGoesToTheNextServer(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer ln.Close()
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			io.ReadFull(c, make([]byte, 100_000))
+			c.Close()
+		}
+	}()
+	const size = 3 << 20
+	b, good := tcpBackend(t, answers(ok("good")))
+	r := newRig(t, func(c *Config) {
+		toUpstream(0, ln.Addr().String()+" max_fails=0", good)(c)
+		big := value.Size(8 << 20)
+		c.Servers[0].ClientMaxBodySize = &big
+		c.Servers[0].ProxyNextUpstream = value.Strings{"error", "non_idempotent"}
+	})
+	for range 4 {
+		got, _ := r.raw(fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", size) + strings.Repeat("0123456789abcdef", size/16))
+		if !strings.HasPrefix(got, "HTTP/1.1 200 ") {
+			t.Fatalf("got %.60q", got)
+		}
+	}
+	for i, q := range b.seen() {
+		if len(q.body) != size || q.body != strings.Repeat("0123456789abcdef", size/16) {
+			t.Errorf("request %d: %d bytes, or others", i, len(q.body))
+		}
+	}
 }

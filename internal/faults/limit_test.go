@@ -3,7 +3,9 @@ package faults
 import (
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -118,5 +120,34 @@ func compareLimits(t *testing.T, config string, serves int) {
 				t.Errorf("%s, limit %s: %d of %d failed", load.name, l.name, sums[i].failed, len(sums[i].took))
 			}
 		}
+	}
+}
+
+// The configuration file is run as the app's user, in its folder and environment, and
+// nothing of that is left behind.
+func TestLimitIsWhatGunicornsConfigurationFileSays(t *testing.T) {
+	user, uid := "", os.Geteuid()
+	if uid == 0 {
+		user, uid = "user = \"nobody\"\n", someone
+	}
+	d := folder(t)
+	d.write("gunicorn.conf.py", "import os\nworkers = int(os.environ['MANY']) if os.getuid() == "+strconv.Itoa(uid)+" else 99\nthreads = 2\n")
+	d.configure(strings.Replace(syncApp, "gunicorn --workers 2 app:app\"", "gunicorn app:app\"\n"+user+"environment = { MANY = \"3\" }", 1))
+	d.run()
+	d.waitLog(`web entered RUNNING state`)
+	d.until("the limit is 3 workers x 2 threads", func() bool {
+		out, _ := d.command("status")
+		return strings.Contains(out, "0 of 6")
+	})
+	d.until("gunicorn --print-config is gone", func() bool {
+		for _, pid := range tree(d.cmd.Process.Pid) {
+			if slices.Contains(cmdline(pid), "--print-config") {
+				return false
+			}
+		}
+		return true
+	})
+	if got := d.get("/"); got != "hello" {
+		t.Errorf("GET / answered %q", got)
 	}
 }

@@ -208,3 +208,20 @@ func (d *daemon) openUp(path string) {
 		d.t.Fatal(err)
 	}
 }
+
+// E9: a name that cannot be looked up is its upstream's trouble alone, also at a start.
+func TestNameThatCannotBeLookedUpStopsNothingElse(t *testing.T) {
+	d := ready(t, "[upstream.far]\nserver = \"no-such-host.invalid:80\"\n"+syncApp+"\n[[server.location]]\npath = \"/far/\"\nproxy_pass = \"http://far\"\n")
+	if got := d.get("/load/1"); got != "/load/1" {
+		t.Errorf("the app answers %q", got)
+	}
+	a, err := send(d.addr, "GET /far/ HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n", patience)
+	if err != nil || a.status != 502 {
+		t.Errorf("the upstream without an address: %d, %v; want 502", a.status, err)
+	}
+	begun := time.Now()
+	if out, code := d.command("reload"); code != 0 || time.Since(begun) > 2*time.Second {
+		t.Errorf("reload: %d after %v: %s", code, time.Since(begun), out)
+	}
+	d.untilLogged(`"GET /far/ HTTP/1.1" 502`, 1)
+}
