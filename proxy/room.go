@@ -106,17 +106,17 @@ func (n *connCount) makeRoom(limit int64) int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	type resting struct {
-		c     *conn
-		until int64
+		c    *conn
+		left time.Duration
 	}
 	var idle []resting
-	left := int64(len(n.all))
+	stay := int64(len(n.all))
 	for c := range n.all {
 		until, ok := c.nc.Resting()
 		if h := c.http2.Load(); h != nil {
 			var ending bool
-			if ok, ending = h.Idle(); ok && ending {
-				left--
+			if until, ok, ending = h.Idle(); ok && ending {
+				stay--
 				continue
 			}
 		}
@@ -124,10 +124,10 @@ func (n *connCount) makeRoom(limit int64) int {
 			idle = append(idle, resting{c, until})
 		}
 	}
-	if len(idle) == 0 || left < limit {
+	if len(idle) == 0 || stay < limit {
 		return 0
 	}
-	slices.SortFunc(idle, func(a, b resting) int { return cmp.Compare(a.until, b.until) })
+	slices.SortFunc(idle, func(a, b resting) int { return cmp.Compare(a.left, b.left) })
 	idle = idle[:min(max(len(idle)/8, 1), maxEvicted)]
 	for _, r := range idle {
 		if h := r.c.http2.Load(); h != nil {

@@ -98,8 +98,9 @@ func TestIdleHTTP2ConnectionMakesRoomToo(t *testing.T) {
 	r := newRig2(t, func(c *Config) { c.WorkerConnections = 2 })
 	r.backend(1, answers(ok("x")))
 	r.ready(1, 0)
-	idle, later := r.dial2(), r.dial2()
+	idle := r.dial2()
 	idle.get("/")
+	later := r.dial2()
 	later.get("/")
 	r.waitFor("both are idle", func(s Stats) bool { return s.Requests == 2 })
 	over := make(chan error, 1)
@@ -107,6 +108,7 @@ func TestIdleHTTP2ConnectionMakesRoomToo(t *testing.T) {
 		for {
 			f, err := idle.ReadFrame()
 			if err != nil {
+				idle.nc.Close()
 				over <- err
 				return
 			}

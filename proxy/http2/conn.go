@@ -353,11 +353,12 @@ func (c *Conn) Shutdown() {
 	c.windUp()
 }
 
-// Idle reports whether no stream is open, and whether the connection is about to end.
-func (c *Conn) Idle() (idle, ending bool) {
+// Idle reports whether no stream is open, how much time the connection has left then,
+// and whether it is about to end.
+func (c *Conn) Idle() (left time.Duration, idle, ending bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.streams) == 0, c.phase != serving
+	return c.cfg.IdleTimeout - time.Since(c.idle), len(c.streams) == 0, c.phase != serving
 }
 
 // drainPing is the PING whose answer says that the client has seen the GOAWAY

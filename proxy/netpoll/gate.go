@@ -2,6 +2,7 @@ package netpoll
 
 import (
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -37,8 +38,8 @@ func (p *Poller) short(errno syscall.Errno) {
 	}
 }
 
-// Resting reports whether the connection is in WaitReadable or Arm. The one with the lowest deadline began to wait first,
-// if they wait equally long.
-func (c *Conn) Resting() (deadline int64, ok bool) {
-	return c.read.deadline.Load(), c.read.state.Load() == armed
+// Resting reports whether the connection is in WaitReadable or Arm, and how much time it has left there.
+func (c *Conn) Resting() (left time.Duration, ok bool) {
+	deadline := time.Duration(c.read.deadline.Load())
+	return deadline - time.Since(c.poller.sweeper.start), c.read.state.Load() == armed
 }
