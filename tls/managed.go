@@ -5,13 +5,12 @@ import (
 	"errors"
 	"net"
 	"strings"
-	"sync/atomic"
 )
 
 // managed are the certificates of a site that are ours to get.
 type managed struct {
 	names   []string
-	keepers atomic.Pointer[map[string]*keeper] // nil until the plan is committed
+	keepers map[string]*keeper
 }
 
 var errNoCertificate = errors.New("there is no certificate for the server yet")
@@ -40,11 +39,7 @@ func (m *managed) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 }
 
 func (m *managed) of(name string) *tls.Certificate {
-	all := m.keepers.Load()
-	if all == nil {
-		return nil
-	}
-	if k := (*all)[name]; k != nil {
+	if k := m.keepers[name]; k != nil {
 		return k.certificate.Load()
 	}
 	return nil

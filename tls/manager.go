@@ -84,6 +84,8 @@ type Plan struct {
 	origin  string
 	auto    *source // nil: the sources that are go on
 	local   *source
+	keepers map[string]*keeper
+	fresh   []*keeper // those of keepers that are to be started
 }
 
 // Prepare compiles a setup. It touches nothing that serves.
@@ -105,7 +107,11 @@ func (m *Manager) Prepare(s Setup) (*Plan, error) {
 		}
 		p.tickets[id], p.Servers[i] = server.tickets, server
 	}
-	return p, m.prepareSources(p)
+	if err := m.prepareSources(p); err != nil {
+		return nil, err
+	}
+	m.prepareNames(p)
+	return p, nil
 }
 
 // prepareSources makes new sources, unless nothing has changed that they are made of.
@@ -149,44 +155,74 @@ func (m *Manager) Commit(p *Plan) {
 	}
 }
 
-// commitNames starts and ends keepers, and tells servers of theirs.
-func (m *Manager) commitNames(p *Plan) {
-	used := map[string]*keeper{}
+// preloadTime bounds the wait for a storage when names are new. What does not come in
+// time is loaded behind.
+const preloadTime = 2 * time.Second
+
+// prepareNames finds or makes the keeper of each name. New ones load what is stored, so
+// that a proxy that has just started, or been started again, serves it at once.
+func (m *Manager) prepareNames(p *Plan) {
+	p.keepers = map[string]*keeper{}
 	for i, s := range p.Servers {
 		if s == nil || s.managed == nil {
 			continue
 		}
 		mode := p.setup.Sites[i].TLS
-		keepers := make(map[string]*keeper, len(s.managed.names))
+		s.managed.keepers = make(map[string]*keeper, len(s.managed.names))
 		for _, name := range s.managed.names {
 			id := mode + " " + name
 			k := m.keepers[id]
-			if k == nil && used[id] == nil {
-				k = m.start(name, mode)
-			} else if k == nil {
-				k = used[id]
+			if k == nil {
+				k = p.keepers[id]
 			}
-			used[id], keepers[name] = k, k
-		}
-		s.managed.keepers.Store(&keepers)
-	}
-	for id, k := range m.keepers {
-		if used[id] == nil {
-			k.end()
+			if k == nil {
+				k = m.newKeeper(name, mode)
+				p.fresh = append(p.fresh, k)
+			}
+			p.keepers[id], s.managed.keepers[name] = k, k
 		}
 	}
-	m.keepers = used
+	p.preload(m)
 }
 
-func (m *Manager) start(name, mode string) *keeper {
+func (p *Plan) preload(m *Manager) {
+	ctx, cancel := context.WithTimeout(m.ctx, preloadTime)
+	defer cancel()
+	var all sync.WaitGroup
+	for _, k := range p.fresh {
+		from := m.sources[k.mode].Load()
+		if p.auto != nil {
+			from = map[string]*source{ModeAuto: p.auto, ModeInternal: p.local}[k.mode]
+		}
+		all.Go(func() { k.preload(ctx, from) })
+	}
+	all.Wait()
+}
+
+// commitNames starts and ends keepers. With new sources those that had failed try again.
+func (m *Manager) commitNames(p *Plan) {
+	for id, k := range m.keepers {
+		switch {
+		case p.keepers[id] == nil:
+			k.end()
+		case p.auto != nil:
+			k.wake()
+		}
+	}
+	for _, k := range p.fresh {
+		ctx, end := context.WithCancel(m.ctx)
+		k.end = end
+		m.work.Go(func() { k.run(ctx) })
+	}
+	m.keepers = p.keepers
+}
+
+func (m *Manager) newKeeper(name, mode string) *keeper {
 	k := &keeper{
 		name: name, mode: mode, source: m.sources[mode], now: time.Now, log: m.log,
-		demand: make(chan demand), done: make(chan struct{}),
+		demand: make(chan demand), changed: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	k.status.Store(&Status{Name: name, Mode: mode})
-	ctx, end := context.WithCancel(m.ctx)
-	k.end = end
-	m.work.Go(func() { k.run(ctx) })
 	return k
 }
 

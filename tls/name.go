@@ -34,12 +34,13 @@ const (
 // keeper looks after the certificate of one name. Its goroutine owns the state; others
 // read what it publishes.
 type keeper struct {
-	name   string
-	mode   string
-	source *atomic.Pointer[source] // of the mode, by the newest configuration
-	now    func() time.Time
-	log    *zap.Logger
-	demand chan demand
+	name    string
+	mode    string
+	source  *atomic.Pointer[source] // of the mode, by the newest configuration
+	now     func() time.Time
+	log     *zap.Logger
+	demand  chan demand
+	changed chan struct{} // size 1: the source is a new one
 
 	certificate atomic.Pointer[tls.Certificate]
 	status      atomic.Pointer[Status]
@@ -72,10 +73,30 @@ func (k *keeper) run(ctx context.Context) {
 			timer.Stop()
 			return
 		case <-timer.C:
+		case <-k.changed:
+			timer.Stop()
+			k.fails = 0 // of an authority, or a setting, that may be another now
 		case d := <-k.demand:
 			timer.Stop()
 			asked = append(asked, d)
 		}
+	}
+}
+
+// wake has the keeper look again, now.
+func (k *keeper) wake() {
+	select {
+	case k.changed <- struct{}{}:
+	default: // it is to look already
+	}
+}
+
+// preload takes what is stored, before the keeper runs.
+func (k *keeper) preload(ctx context.Context, s *source) {
+	if c, err := s.load(ctx, k.name); err == nil {
+		k.held = c
+		k.certificate.Store(&c.Certificate.Certificate)
+		k.publish(nil, 0)
 	}
 }
 

@@ -62,7 +62,7 @@ func keep(t *testing.T, f *fakeIssuer, dir, name string) (k *keeper, stop func()
 	t.Helper()
 	var at atomic.Pointer[source]
 	at.Store(newSource(&certmagic.FileStorage{Path: dir}, []certmagic.Issuer{f}, zap.NewNop()))
-	k = &keeper{name: name, mode: ModeAuto, source: &at, now: time.Now, log: zap.NewNop(), demand: make(chan demand), done: make(chan struct{})}
+	k = &keeper{name: name, mode: ModeAuto, source: &at, now: time.Now, log: zap.NewNop(), demand: make(chan demand), changed: make(chan struct{}, 1), done: make(chan struct{})}
 	k.status.Store(&Status{Name: name, Mode: ModeAuto})
 	ctx, cancel := context.WithCancel(t.Context())
 	go k.run(ctx)
@@ -77,7 +77,7 @@ func keep(t *testing.T, f *fakeIssuer, dir, name string) (k *keeper, stop func()
 // every one after a failure says so (fault F1).
 func TestFailuresBackOffWithJitter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fakeIssuer{ca: newAuthority(t), err: errors.New("down")}
+		f := &fakeIssuer{ca: newAuthority(t), life: 90 * 24 * time.Hour, err: errors.New("down")}
 		a, stopA := keep(t, f, t.TempDir(), "a.test")
 		g := &fakeIssuer{err: errors.New("down")}
 		_, stopB := keep(t, g, t.TempDir(), "b.test")
@@ -98,7 +98,6 @@ func TestFailuresBackOffWithJitter(t *testing.T) {
 			t.Errorf("status: %+v", s)
 		}
 		f.fail(nil)
-		f.life = 90 * 24 * time.Hour
 		time.Sleep(2 * maxPause)
 		synctest.Wait()
 		if s := a.status.Load(); s.Obtained != 1 || s.Error != "" || a.certificate.Load() == nil {
@@ -213,4 +212,44 @@ func TestLocalAuthorityIssuesForNamesAndAddresses(t *testing.T) {
 	if _, ok := m.HTTPChallenge("intern.example", "x"); ok {
 		t.Error("a challenge for a name that no authority is asked for was answered")
 	}
+}
+
+// A manager that takes over a store serves what is there with its first handshake.
+func TestStoredCertificatesServeAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	setup := Setup{Dir: dir, Sites: []SiteSetup{{Site: Site{TLS: ModeInternal}, Names: []string{"a.test"}}}}
+	first := New(Options{})
+	p, err := first.Prepare(setup)
+	must(t, err)
+	first.Commit(p)
+	must(t, first.Renew(t.Context(), ""))
+	want := first.Status()[0].NotBefore
+	first.Close()
+	second := newManager(t)
+	p, err = second.Prepare(setup)
+	must(t, err)
+	_, c, err := handshake(t, p.Servers[0].Config(nil), &tls.Config{ServerName: "a.test", InsecureSkipVerify: true})
+	must(t, err)
+	if got := c.PeerCertificates[0].NotBefore; !got.Equal(want) {
+		t.Errorf("got the certificate of %v, not the stored one of %v", got, want)
+	}
+	second.Commit(p)
+}
+
+// A configuration that is mended is tried at once, not when the back-off is over.
+func TestNewSourceIsTriedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeIssuer{ca: newAuthority(t), life: 90 * 24 * time.Hour, err: errors.New("down")}
+		k, stop := keep(t, f, t.TempDir(), "a.test")
+		time.Sleep(24 * time.Hour)
+		synctest.Wait()
+		f.fail(nil)
+		k.wake()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if k.certificate.Load() == nil {
+			t.Error("there is no certificate")
+		}
+		stop()
+	})
 }
