@@ -61,7 +61,11 @@ func (l *listener) accept(nc *netpoll.Conn) {
 		return
 	}
 	server := l.proxy.snap.Load().fallback(l)
-	nc.SetReadDeadline(c.info.Start.Add(server.headerTimeout))
+	if c.mute || c.shaken {
+		nc.SetReadDeadline(c.info.Start.Add(server.headerTimeout))
+	} else {
+		c.boundHandshake(server)
+	}
 	if c.mute || !c.shaken {
 		nc.WaitReadable(c.introduced)
 		return

@@ -47,14 +47,20 @@ const maxHandshakeTime = 10 * time.Second
 // recordHandshake is the first byte of a client that speaks TLS (RFC 8446 5.1).
 const recordHandshake = 0x16
 
+// boundHandshake sets the one deadline of a handshake: from the accept on, since nobody
+// connects to say nothing, or from the end of a PROXY protocol header.
+func (c *conn) boundHandshake(s *server) {
+	c.nc.SetDeadline(time.Now().Add(min(s.headerTimeout, maxHandshakeTime)))
+}
+
 // handshake makes the connection secure. false: it was not to be, and is to be closed.
-// It runs on the connection's goroutine, under one deadline for all of it.
+// It runs on the connection's goroutine.
 func (c *conn) handshake() bool {
 	c.shaken = true
 	server := c.proxy.snap.Load().fallback(c.listener)
-	end := time.Now().Add(min(server.headerTimeout, maxHandshakeTime))
-	c.nc.SetReadDeadline(end)
-	c.nc.SetWriteDeadline(end)
+	if c.listener.proxied.Load() { // a load balancer may have kept the connection in store
+		c.boundHandshake(server)
+	}
 	s := &secure{wire: transport{nc: c.nc}}
 	if s.wire.fill(true) != nil {
 		return false // nobody spoke
@@ -83,6 +89,7 @@ func (c *conn) handshake() bool {
 	}
 	c.secure, c.info.TLS = s, &s.state
 	c.nc.SetReadDeadline(time.Now().Add(server.headerTimeout))
+	c.nc.SetWriteDeadline(time.Time{})
 	return true
 }
 

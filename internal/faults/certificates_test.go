@@ -580,3 +580,40 @@ func (d *daemon) reload() {
 		d.t.Fatalf("reload: exit code %d: %s", code, out)
 	}
 }
+
+// A thousand handshakes that begin and never go on are ended, and hold up nobody
+// (fault D8).
+func TestStalledHandshakesHoldUpNobody(t *testing.T) {
+	t.Parallel()
+	const stalled = 1000
+	port := freePort(t)
+	d := start(t, fmt.Sprintf("[[server]]\nlisten = \"127.0.0.2:%s ssl\"\nserver_name = \"a.test\"\ntls = \"internal\"\nreturn = \"200 hello\"\n", port))
+	address := "127.0.0.2:" + port
+	d.served(address, "a.test")
+	begun := time.Now()
+	conns := make([]net.Conn, stalled)
+	for i := range conns {
+		c, err := net.DialTimeout("tcp", address, patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		c.Write([]byte("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")[:i%11]) // none at all, up to the begin of a ClientHello
+		conns[i] = c
+	}
+	l := secureLoad(address, "a.test")
+	for _, c := range conns {
+		c.SetDeadline(begun.Add(patience))
+		if _, err := io.Copy(io.Discard, c); os.IsTimeout(err) {
+			t.Fatalf("a handshake that stalled is open after %v", patience)
+		}
+		if took := time.Since(begun); took > 15*time.Second {
+			t.Fatalf("a handshake that stalled was ended after %v", took)
+		}
+	}
+	sent, failed := l.finish()
+	if failed > 0 || sent < 100 {
+		t.Errorf("%d of %d requests failed beside %d stalled handshakes: %v", failed, sent, stalled, l.last())
+	}
+	t.Logf("%d stalled handshakes, %d requests, %d failed", stalled, sent, failed)
+}
