@@ -221,6 +221,94 @@ func split(s string, n int) (parts []string) {
 	return parts
 }
 
+// With proxy_request_buffering off a body goes on as it comes, and the answer may come
+// first: one goroutine reads the stream while another one writes to it.
+func TestHTTP2BodyMayGoOnAsItComes(t *testing.T) {
+	off := false
+	r := newRig2(t, func(c *Config) { c.Servers[0].ProxyRequestBuffering = &off })
+	first, rest := make(chan string, 1), make(chan string, 1)
+	ln, err := net.Listen("unix", filepath.Join(r.dir, socketName(1)))
+	must(t, err)
+	defer ln.Close()
+	go func() {
+		c, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		br := bufio.NewReader(c)
+		head := readHead(t, br)
+		chunk := make([]byte, len("5\r\nhello\r\n"))
+		io.ReadFull(br, chunk)
+		first <- head + string(chunk)
+		io.WriteString(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nearly\r\n")
+		end := make([]byte, len("6\r\n world\r\n0\r\n\r\n"))
+		io.ReadFull(br, end)
+		rest <- string(end)
+		io.WriteString(c, "4\r\nlate\r\n0\r\n\r\n")
+	}()
+	r.ready(1, 0)
+	p := r.dial2()
+	id := p.open(false, "POST /")
+	must(t, p.WriteData(id, false, []byte("hello")))
+	if got := receive(t, first, "the first part"); !strings.HasSuffix(got, "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\nhello\r\n") {
+		t.Errorf("the app got %q", got)
+	}
+	for { // what comes before the body is whole
+		f, err := p.ReadFrame()
+		must(t, err)
+		if h, ok := f.(*xhttp2.HeadersFrame); ok {
+			_, err := p.dec.DecodeFull(h.HeaderBlockFragment())
+			must(t, err)
+		}
+		if d, ok := f.(*xhttp2.DataFrame); ok && string(d.Data()) == "early" {
+			break
+		}
+	}
+	must(t, p.WriteData(id, true, []byte(" world")))
+	if got := receive(t, rest, "the rest"); got != "6\r\n world\r\n0\r\n\r\n" {
+		t.Errorf("then %q", got)
+	}
+	if got := p.read(id); got.body != "late" || got.reset != -1 {
+		t.Errorf("the answer ends with %v", got)
+	}
+	p.nc.Close()
+	wantLines(t, r, `"POST / HTTP/2.0" 200 9 "unix:web.1.sock" "200" OK`)
+}
+
+// A body of which the app hears and which then turns out to be another one than was
+// announced reaches it broken.
+func TestHTTP2BodyThatLiesIsBrokenForTheApp(t *testing.T) {
+	off := false
+	r := newRig2(t, func(c *Config) { c.Servers[0].ProxyRequestBuffering = &off })
+	got := make(chan error, 1)
+	ln, err := net.Listen("unix", filepath.Join(r.dir, socketName(1)))
+	must(t, err)
+	defer ln.Close()
+	go func() {
+		c, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		br := bufio.NewReader(c)
+		readHead(t, br)
+		_, err = io.ReadFull(br, make([]byte, len("hello world")))
+		got <- err
+	}()
+	r.ready(1, 0)
+	p := r.dial2()
+	id := p.open(false, "POST /", "content-length: 11")
+	must(t, p.WriteData(id, false, []byte("hello")))
+	must(t, p.WriteData(id, true, nil))
+	if a := p.read(id); a.reset != int(http2.ProtocolError) || len(a.heads) > 0 {
+		t.Errorf("got %v", a)
+	}
+	if err := receive(t, got, "the app's side"); err != io.ErrUnexpectedEOF && err != io.EOF {
+		t.Errorf("the app read with %v", err)
+	}
+}
+
 func TestHTTP2AnswersEndAsTheyShould(t *testing.T) {
 	bad := answer2{heads: []string{"502 server=paddock content-type=text/html content-length=152"}, body: crlfs(page("502 Bad Gateway")), reset: -1}
 	for name, c := range map[string]struct {

@@ -15,7 +15,6 @@ import (
 // of HTTP/1.1 that it has made, then the body as it is; the frames are the engine's.
 type stream struct {
 	*http2.Stream
-	readUntil  time.Time
 	writeUntil time.Time
 	body       bool // bytes of the body may be read: a head never comes this way
 	headed     bool // the final head was sent
@@ -30,11 +29,11 @@ func (s *stream) Read(p []byte) (int, error) {
 	if !s.body {
 		return 0, errBroken
 	}
-	return s.Stream.Read(p, time.Until(s.readUntil))
+	return s.Stream.Read(p)
 }
 
 // SetReadDeadline sets when the next Read ends.
-func (s *stream) SetReadDeadline(t time.Time) error { s.readUntil = t; return nil }
+func (s *stream) SetReadDeadline(t time.Time) error { s.Stream.SetReadDeadline(t); return nil }
 
 // SetWriteDeadline sets when the next WriteSome ends.
 func (s *stream) SetWriteDeadline(t time.Time) error { s.writeUntil = t; return nil }
@@ -62,7 +61,7 @@ func (s *stream) TryWritev(bufs [][]byte) (n int64, err error) {
 
 // WriteSome waits until at least one byte of the body goes.
 func (s *stream) WriteSome(p []byte) (int, error) {
-	sent, err := s.SendSome(nil, p, false, time.Until(s.writeUntil))
+	sent, err := s.SendSome(nil, p, false, s.writeUntil)
 	return int(sent.Body), s.count(sent, err)
 }
 

@@ -116,7 +116,10 @@ func unended(part []byte) func(*peer, int) error {
 // reader reads a body.
 type reader struct{ *Stream }
 
-func (r reader) Read(p []byte) (int, error) { return r.Stream.Read(p, testTimeout) }
+func (r reader) Read(p []byte) (int, error) {
+	r.SetReadDeadline(time.Now().Add(testTimeout))
+	return r.Stream.Read(p)
+}
 
 // A client that leaves its answers unread costs so much memory and no more, also
 // with answers that no window holds back.

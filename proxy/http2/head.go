@@ -166,8 +166,8 @@ func (c *Conn) newStream(h *openHead, err error) *Stream {
 	s := &Stream{
 		Err: err, HasBody: !h.end, Number: c.requests, Encoded: h.size,
 		conn: c, id: h.stream, ended: h.end, length: c.block.length,
-		credit: max(c.cfg.BodyWindow, firstWindow), // before our SETTINGS are seen it is the latter
-		wake:   make(chan struct{}, 1),
+		credit:  max(c.cfg.BodyWindow, firstWindow), // before our SETTINGS are seen it is the latter
+		arrived: make(chan struct{}, 1), room: make(chan struct{}, 1),
 	}
 	s.Start = time.Now()
 	c.streams[s.id] = s

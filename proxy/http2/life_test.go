@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -283,5 +284,55 @@ func TestUnreadBodiesGiveTheWindowBack(t *testing.T) {
 	must(t, p.WriteData(201, true, []byte("hello")))
 	if _, body := p.answer(201); !strings.HasSuffix(body, "hello") {
 		t.Errorf("got %q", body)
+	}
+}
+
+// One goroutine reads a stream's body while another one waits for its window.
+func TestBothHalvesOfAStreamWaitAtOnce(t *testing.T) {
+	const size = 100_000
+	p := dial(t, Config{}, func(s *Stream) {
+		answer := make(chan error, 1)
+		go func() {
+			_, err := s.Send([]byte("HTTP/1.1 200 OK\r\n\r\n"), make([]byte, size), true, testTimeout)
+			answer <- err
+		}()
+		n, err := io.Copy(io.Discard, reader{s})
+		if n != size || err != nil {
+			t.Errorf("read %d bytes: %v", n, err)
+		}
+		if err := <-answer; err != nil {
+			t.Errorf("send: %v", err)
+		}
+	})
+	must(t, p.WriteSettings(xhttp2.Setting{ID: xhttp2.SettingInitialWindowSize, Val: 0}))
+	must(t, p.open(1, p.post("/"), false))
+	sent, got := 0, 0
+	for got < size {
+		if sent < size {
+			must(t, p.WriteData(1, sent+1000 == size, make([]byte, 1000)))
+			sent += 1000
+			must(t, p.WriteWindowUpdate(1, 1000))
+			must(t, p.WriteWindowUpdate(0, 1000))
+		}
+		f := p.next("DATA", func(f xhttp2.Frame) bool { return f.Header().Type == xhttp2.FrameData }).(*xhttp2.DataFrame)
+		got += len(f.Data())
+	}
+	if sent != size {
+		t.Errorf("the answer was there after %d bytes of the body", sent)
+	}
+}
+
+// A deadline that is set while a Read waits ends it.
+func TestReadEndsAtADeadlineSetMeanwhile(t *testing.T) {
+	ended := make(chan error, 1)
+	p := dial(t, Config{}, func(s *Stream) {
+		s.SetReadDeadline(time.Now().Add(testTimeout))
+		go s.SetReadDeadline(time.Unix(1, 0))
+		_, err := s.Read(make([]byte, 1))
+		ended <- err
+	})
+	must(t, p.open(1, p.post("/"), false))
+	if err := <-ended; !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("read ended with %v", err)
 	}
 }

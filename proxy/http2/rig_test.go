@@ -187,7 +187,8 @@ func echo(s *Stream) {
 	body := append([]byte{}, s.Head...)
 	buf := make([]byte, 4096)
 	for s.HasBody {
-		n, err := s.Read(buf, testTimeout)
+		s.SetReadDeadline(time.Now().Add(testTimeout))
+		n, err := s.Read(buf)
 		body = append(body, buf[:n]...)
 		if err == io.EOF {
 			break

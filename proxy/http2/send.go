@@ -37,7 +37,7 @@ func (c *Conn) pass() {
 	}
 	s := c.blocked.pop()
 	s.turn, c.blocked.busy = true, true
-	s.signal()
+	signal(s.room)
 }
 
 // room is how many bytes of DATA the connection takes. mu is held.
@@ -56,7 +56,7 @@ var ErrWouldBlock = errors.New("http2: the client takes no more at the moment")
 // taken none for the whole timeout.
 func (s *Stream) Send(head, data []byte, last bool, timeout time.Duration) (sent Sent, err error) {
 	for {
-		part, err := s.SendSome(head, data, last, timeout)
+		part, err := s.SendSome(head, data, last, time.Now().Add(timeout))
 		sent.Frames += part.Frames
 		sent.Body += part.Body
 		if data = data[part.Body:]; err != nil || len(data) == 0 {
@@ -66,12 +66,10 @@ func (s *Stream) Send(head, data []byte, last bool, timeout time.Duration) (sent
 	}
 }
 
-// SendSome is Send of some of the data, at least one byte.
-func (s *Stream) SendSome(head, data []byte, last bool, timeout time.Duration) (sent Sent, err error) {
+// SendSome is Send of some of the data, at least one byte, until a time.
+func (s *Stream) SendSome(head, data []byte, last bool, until time.Time) (sent Sent, err error) {
 	c := s.conn
 	s.encode(head)
-	var timer patience
-	defer timer.stop()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for {
@@ -82,7 +80,7 @@ func (s *Stream) SendSome(head, data []byte, last bool, timeout time.Duration) (
 			return sent, err
 		}
 		head = nil
-		if err := s.await(&timer, timeout); err != nil {
+		if err := s.await(until); err != nil {
 			return sent, err
 		}
 	}
@@ -205,7 +203,7 @@ func (s *Stream) endTurn() {
 }
 
 // await waits for what the stream lacks: its own window, or its turn. mu is held.
-func (s *Stream) await(timer *patience, timeout time.Duration) error {
+func (s *Stream) await(until time.Time) error {
 	c := s.conn
 	own := c.initial+s.window <= 0
 	if own && s.turn {
@@ -215,7 +213,7 @@ func (s *Stream) await(timer *patience, timeout time.Duration) error {
 	case s.err != nil:
 		s.leave()
 		return s.err
-	case timer.over():
+	case !time.Now().Before(until):
 		s.leave()
 		return os.ErrDeadlineExceeded
 	case !own && !s.queued && !s.turn:
@@ -228,7 +226,7 @@ func (s *Stream) await(timer *patience, timeout time.Duration) error {
 	s.waits = own
 	c.work.Signal()
 	c.mu.Unlock()
-	timer.wait(s.wake, timeout)
+	wait(s.room, until)
 	c.mu.Lock()
 	s.waits = false
 	return nil

@@ -85,7 +85,7 @@ func (c *Conn) setInitial(v uint32) error {
 			return &connError{FlowControlError, "window of a stream too large"}
 		}
 		if s.waits {
-			s.signal()
+			signal(s.room)
 		}
 	}
 	return nil

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Stream is one request and its answer. Its methods are for its handler, which
-// uses one at a time and Close as the last.
+// Stream is one request and its answer. Its methods are for its handler; one goroutine
+// may read the body and another one send the answer. Close is the last.
 type Stream struct {
 	Head    []byte    // the request as a head of HTTP/1.1; empty when it is malformed
 	Err     error     // why it is refused: *http1.Error, to be answered, or *Malformed, which was answered by a reset
@@ -18,8 +18,10 @@ type Stream struct {
 
 	conn *Conn
 	id   uint32
-	wake chan struct{} // of size 1: something may have changed
-	enc  []byte        // memory of encoded heads
+	enc  []byte // memory of encoded heads
+
+	arrived chan struct{} // of size 1: Read is to look again
+	room    chan struct{} // of size 1: SendSome is
 
 	// Guarded by conn.mu.
 	err       error // why it is over, before its answer was whole
@@ -33,6 +35,7 @@ type Stream struct {
 	received   int64
 	credit     int // bytes that the client may still send
 	unreturned int
+	readUntil  time.Time
 
 	answered bool  // our half: END_STREAM was sent
 	uncount  bool  // it does not count against MaxStreams any more
@@ -43,10 +46,10 @@ type Stream struct {
 	next     *Stream
 }
 
-// signal tells the handler to look again.
-func (s *Stream) signal() {
+// signal tells who waits to look again.
+func signal(token chan<- struct{}) {
 	select {
-	case s.wake <- struct{}{}:
+	case token <- struct{}{}:
 	default:
 	}
 }
@@ -60,7 +63,8 @@ func (s *Stream) hangUp(why error) {
 		return
 	}
 	s.err = why
-	s.signal()
+	signal(s.arrived)
+	signal(s.room)
 	if f := s.onHangup; f != nil && !s.answered {
 		s.onHangup = nil
 		f()
@@ -93,16 +97,22 @@ func (s *Stream) receive(p []byte, n int, end bool) (Code, error) {
 	s.unreturned += n - len(p)
 	s.body = append(s.body, p...)
 	s.ended = end
-	s.signal()
+	signal(s.arrived)
 	return NoError, nil
 }
 
-// Read reads what has come of the body, and waits for it at most for timeout. It
+// SetReadDeadline sets when Read fails, also one that waits.
+func (s *Stream) SetReadDeadline(t time.Time) {
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	s.readUntil = t
+	signal(s.arrived)
+}
+
+// Read reads what has come of the body, and waits for it at most to the deadline. It
 // returns io.EOF when the body was whole: as long as the client said, too.
-func (s *Stream) Read(p []byte, timeout time.Duration) (int, error) {
+func (s *Stream) Read(p []byte) (int, error) {
 	c := s.conn
-	var timer patience
-	defer timer.stop()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for {
@@ -113,11 +123,12 @@ func (s *Stream) Read(p []byte, timeout time.Duration) (int, error) {
 			return s.takeBody(p), nil
 		case s.ended:
 			return 0, io.EOF
-		case timer.over():
+		case !time.Now().Before(s.readUntil):
 			return 0, os.ErrDeadlineExceeded
 		}
+		until := s.readUntil
 		c.mu.Unlock()
-		timer.wait(s.wake, timeout)
+		wait(s.arrived, until)
 		c.mu.Lock()
 	}
 }
@@ -156,6 +167,8 @@ func (s *Stream) Reset(code Code) {
 	c.out = appendReset(c.out, s.id, code)
 	c.work.Signal()
 	s.resetByUs, s.err = true, ErrReset
+	signal(s.arrived)
+	signal(s.room)
 }
 
 // Close ends the stream. An answer that is not whole is seen to be broken, and a body
@@ -189,30 +202,12 @@ func (s *Stream) release() {
 	}
 }
 
-// patience is a timer for a wait that something may interrupt again and again.
-type patience struct {
-	timer *time.Timer
-	fired bool
-}
-
-func (p *patience) over() bool { return p.fired }
-
-// wait waits for a token or the end of patience.
-func (p *patience) wait(wake <-chan struct{}, timeout time.Duration) {
-	if p.timer == nil {
-		p.timer = time.NewTimer(timeout)
-	}
+// wait waits for a token, at most until a time.
+func wait(token <-chan struct{}, until time.Time) {
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
 	select {
-	case <-wake:
-	case <-p.timer.C:
-		p.fired = true
+	case <-token:
+	case <-timer.C:
 	}
-}
-
-func (p *patience) stop() {
-	if p.timer != nil {
-		p.timer.Stop()
-		p.timer = nil
-	}
-	p.fired = false
 }

@@ -164,7 +164,7 @@ func (c *Conn) openWindow(id uint32, n int64) error {
 		return c.streamError(id, FlowControlError, errWindow)
 	}
 	s.window += n
-	s.signal()
+	signal(s.room)
 	return nil
 }
 
