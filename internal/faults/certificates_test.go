@@ -617,3 +617,40 @@ func TestStalledHandshakesHoldUpNobody(t *testing.T) {
 	}
 	t.Logf("%d stalled handshakes, %d requests, %d failed", stalled, sent, failed)
 }
+
+// Files that another program has renewed are served after a reload, when certificate
+// and key belong together; until then nothing changes.
+func TestRenewedFilesAreServedAfterAReload(t *testing.T) {
+	t.Parallel()
+	port := freePort(t)
+	d := folder(t)
+	certificate, key := filepath.Join(d.dir, "cert.pem"), filepath.Join(d.dir, "key.pem")
+	writeLoopbackCertificate(t, certificate, key)
+	d.configure(fmt.Sprintf("[[server]]\nlisten = \"127.0.0.2:%s ssl\"\nserver_name = \"a.test\"\nssl_certificate = \"cert.pem\"\nssl_certificate_key = \"key.pem\"\nreturn = \"200 hello\"\n", port))
+	d.run()
+	d.waitLog(`is serving`)
+	address := "127.0.0.2:" + port
+	look := func() string {
+		got, err := shake(address, "a.test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.serial
+	}
+	first := look()
+	l := secureLoad(address, "a.test")
+	writeLoopbackCertificate(t, certificate, filepath.Join(d.dir, "new.key"))
+	if out, code := d.command("reload"); code != 2 || !strings.Contains(out, "ssl_certificate") || look() != first {
+		t.Errorf("a pair that does not match: exit code %d: %s", code, out)
+	}
+	if err := os.Rename(filepath.Join(d.dir, "new.key"), key); err != nil {
+		t.Fatal(err)
+	}
+	d.reload()
+	if look() == first {
+		t.Error("the old certificate is served after the reload")
+	}
+	if sent, failed := l.finish(); failed > 0 {
+		t.Errorf("%d of %d requests failed: %v", failed, sent, l.last())
+	}
+}
