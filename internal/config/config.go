@@ -30,6 +30,7 @@ type Config struct {
 	Metrics   metrics.Config                     `toml:"metrics"`
 	TLS       tls.Config                         `toml:"tls"`
 
+	textSum     []byte               // the state of Sum before certificate files were added
 	files       []tls.Files          // of Servers: what their certificate files hold
 	authorities []tls.AuthorityFiles // of TLS.Authority: what theirs hold
 

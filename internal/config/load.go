@@ -96,10 +96,12 @@ func (l *loader) read(f *file) {
 }
 
 // fingerprint adds to the sum; lengths keep two files from passing for others.
-func (l *loader) fingerprint(path, text string) {
+func (l *loader) fingerprint(path, text string) { fingerprint(l.sum, path, text) }
+
+func fingerprint(sum hash.Hash, path, text string) {
 	for _, s := range []string{path, text} {
-		l.sum.Write(binary.BigEndian.AppendUint64(nil, uint64(len(s))))
-		l.sum.Write([]byte(s))
+		sum.Write(binary.BigEndian.AppendUint64(nil, uint64(len(s))))
+		sum.Write([]byte(s))
 	}
 }
 

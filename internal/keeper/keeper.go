@@ -55,6 +55,7 @@ type Keeper struct {
 	control  *control.Server
 	notify   *notifier
 	pidFile  pidFile
+	follower *follower // of certificate files
 
 	changing sync.Mutex // one start, reload, reopen or stop at a time; guards what follows
 	live     bool       // between the end of start and the begin of stop

@@ -88,6 +88,7 @@ func (k *Keeper) commit(next *config.Config, sockets *preparedListeners, logs *a
 	k.logs.close()
 	old.close()
 	k.logs, k.config = logs, next
+	k.follower.watch(next)
 	k.mu.Lock()
 	k.shown = next
 	k.mu.Unlock()

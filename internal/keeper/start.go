@@ -57,6 +57,9 @@ func (k *Keeper) start(told context.Context) error {
 		return err
 	}
 	k.background.Go(func() { k.notify.watchdog(k.ctx, k.healthy) })
+	k.follower = newFollower(k.log)
+	k.follower.watch(k.config)
+	k.background.Go(k.followCertificates)
 	k.background.Go(k.tendLogs)
 	k.notify.ready()
 	k.live = true
@@ -247,6 +250,7 @@ func (k *Keeper) close() error {
 	}
 	k.stopAll(k.ctx)
 	k.background.Wait()
+	k.follower.close()
 	k.pidFile.remove()
 	if k.sockets != nil {
 		k.sockets.close()
