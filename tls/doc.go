@@ -5,7 +5,7 @@
 //	Setup ─► Prepare ─► Plan: one Server each ─► Commit
 //	                                               │ names with tls = "auto" or "internal"
 //	                                               ▼
-//	                         keeper of a name: load, obtain, wait, renew   (name.go)
+//	                         holder of a name: load, obtain, wait, renew   (name.go)
 //	                              │ one goroutine owns the state
 //	                              ▼
 //	            certmagic: storage, locks ─► issuer.go: acmez ─► the authority

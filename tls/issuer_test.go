@@ -53,24 +53,24 @@ func TestRenewalInformationIsAskedForInTime(t *testing.T) {
 	pair, err := ca.pair("a.test").parse()
 	must(t, err)
 	now := time.Now()
-	k := &keeper{name: "a.test", now: func() time.Time { return now }, log: zap.NewNop()}
+	h := &holder{name: "a.test", now: func() time.Time { return now }, log: zap.NewNop()}
 	over, soon := now.Add(-time.Minute), now.Add(10*time.Minute)
-	k.held = &stored{Certificate: certmagic.Certificate{Certificate: *pair}}
-	k.held.Leaf.NotAfter = now.Add(90 * 24 * time.Hour)
-	k.held.ari.RetryAfter = &soon
-	if got := k.rest(); got != 10*time.Minute {
+	h.held = &stored{Certificate: certmagic.Certificate{Certificate: *pair}}
+	h.held.Leaf.NotAfter = now.Add(90 * 24 * time.Hour)
+	h.held.ari.RetryAfter = &soon
+	if got := h.rest(); got != 10*time.Minute {
 		t.Errorf("the authority said in 10 minutes; the next look is in %v", got)
 	}
-	k.held.ari.RetryAfter, k.askAt = &over, now.Add(askPause)
-	if got := k.rest(); got != askPause {
+	h.held.ari.RetryAfter, h.askAt = &over, now.Add(askPause)
+	if got := h.rest(); got != askPause {
 		t.Errorf("after no answer the next look is in %v", got)
 	}
-	k.held.ari = acme.RenewalInfo{SelectedTime: now.Add(time.Hour)}
-	if got := k.renewAt(); !got.Equal(now.Add(time.Hour)) {
+	h.held.ari = acme.RenewalInfo{SelectedTime: now.Add(time.Hour)}
+	if got := h.renewAt(); !got.Equal(now.Add(time.Hour)) {
 		t.Errorf("renewed at %v, not when the authority asks for it", got)
 	}
-	k.held.ari.SelectedTime = now.Add(1000 * 24 * time.Hour)
-	if left := k.held.Leaf.NotAfter.Sub(k.renewAt()); left < 25*24*time.Hour {
+	h.held.ari.SelectedTime = now.Add(1000 * 24 * time.Hour)
+	if left := h.held.Leaf.NotAfter.Sub(h.renewAt()); left < 25*24*time.Hour {
 		t.Errorf("renewed with %v left, because an authority named a later time", left)
 	}
 }

@@ -10,7 +10,7 @@ import (
 // managed are the certificates of a site that are ours to get.
 type managed struct {
 	names   []string
-	keepers map[string]*keeper
+	holders map[string]*holder
 }
 
 var errNoCertificate = errors.New("there is no certificate for the server yet")
@@ -39,7 +39,7 @@ func (m *managed) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 }
 
 func (m *managed) of(name string) *tls.Certificate {
-	if k := m.keepers[name]; k != nil {
+	if k := m.holders[name]; k != nil {
 		return k.certificate.Load()
 	}
 	return nil

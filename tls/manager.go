@@ -46,14 +46,14 @@ type Manager struct {
 	tickets map[[sha256.Size]byte]*tickets
 	servers []*Server
 	files   []Status
-	keepers map[string]*keeper
+	holders map[string]*holder
 	origin  string // the part of the setup that sources are made of, as JSON
 }
 
 // New returns a manager that serves nothing.
 func New(o Options) *Manager {
 	m := &Manager{
-		log: o.Logger, open: o.Storage, tickets: map[[sha256.Size]byte]*tickets{}, keepers: map[string]*keeper{},
+		log: o.Logger, open: o.Storage, tickets: map[[sha256.Size]byte]*tickets{}, holders: map[string]*holder{},
 		solver:  newSolver(),
 		pace:    certmagic.NewRateLimiter(ordersAtOnce, ordersTime),
 		sources: map[string]*atomic.Pointer[source]{ModeAuto: {}, ModeInternal: {}},
@@ -84,8 +84,8 @@ type Plan struct {
 	origin  string
 	auto    *source // nil: the sources that are go on
 	local   *source
-	keepers map[string]*keeper
-	fresh   []*keeper // those of keepers that are to be started
+	holders map[string]*holder
+	fresh   []*holder // those of holders that are to be started
 }
 
 // Prepare compiles a setup. It touches nothing that serves.
@@ -155,77 +155,6 @@ func (m *Manager) Commit(p *Plan) {
 	}
 }
 
-// preloadTime bounds the wait for a storage when names are new. What does not come in
-// time is loaded behind.
-const preloadTime = 2 * time.Second
-
-// prepareNames finds or makes the keeper of each name. New ones load what is stored, so
-// that a proxy that has just started, or been started again, serves it at once.
-func (m *Manager) prepareNames(p *Plan) {
-	p.keepers = map[string]*keeper{}
-	for i, s := range p.Servers {
-		if s == nil || s.managed == nil {
-			continue
-		}
-		mode := p.setup.Sites[i].TLS
-		s.managed.keepers = make(map[string]*keeper, len(s.managed.names))
-		for _, name := range s.managed.names {
-			id := mode + " " + name
-			k := m.keepers[id]
-			if k == nil {
-				k = p.keepers[id]
-			}
-			if k == nil {
-				k = m.newKeeper(name, mode)
-				p.fresh = append(p.fresh, k)
-			}
-			p.keepers[id], s.managed.keepers[name] = k, k
-		}
-	}
-	p.preload(m)
-}
-
-func (p *Plan) preload(m *Manager) {
-	ctx, cancel := context.WithTimeout(m.ctx, preloadTime)
-	defer cancel()
-	var all sync.WaitGroup
-	for _, k := range p.fresh {
-		from := m.sources[k.mode].Load()
-		if p.auto != nil {
-			from = map[string]*source{ModeAuto: p.auto, ModeInternal: p.local}[k.mode]
-		}
-		all.Go(func() { k.preload(ctx, from) })
-	}
-	all.Wait()
-}
-
-// commitNames starts and ends keepers. With new sources those that had failed try again.
-func (m *Manager) commitNames(p *Plan) {
-	for id, k := range m.keepers {
-		switch {
-		case p.keepers[id] == nil:
-			k.end()
-		case p.auto != nil:
-			k.wake()
-		}
-	}
-	for _, k := range p.fresh {
-		ctx, end := context.WithCancel(m.ctx)
-		k.end = end
-		m.work.Go(func() { k.run(ctx) })
-	}
-	m.keepers = p.keepers
-}
-
-func (m *Manager) newKeeper(name, mode string) *keeper {
-	k := &keeper{
-		name: name, mode: mode, source: m.sources[mode], now: time.Now, log: m.log,
-		demand: make(chan demand), changed: make(chan struct{}, 1), done: make(chan struct{}),
-	}
-	k.status.Store(&Status{Name: name, Mode: mode})
-	return k
-}
-
 // rotate keeps the ticket keys young.
 func (m *Manager) rotate() {
 	tick := time.NewTicker(ticketCheck)
@@ -272,16 +201,16 @@ func (m *Manager) TLSChallenge(hello *tls.ClientHelloInfo) (*tls.Config, bool) {
 func (m *Manager) ours(name string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.keepers[ModeAuto+" "+name] != nil
+	return m.holders[ModeAuto+" "+name] != nil
 }
 
 // Status returns what is known of every certificate, by name.
 func (m *Manager) Status() []Status {
 	m.mu.Lock()
-	keepers, out := slices.Collect(maps.Values(m.keepers)), slices.Clone(m.files)
+	holders, out := slices.Collect(maps.Values(m.holders)), slices.Clone(m.files)
 	m.mu.Unlock()
-	for _, k := range keepers {
-		out = append(out, *k.status.Load())
+	for _, h := range holders {
+		out = append(out, *h.status.Load())
 	}
 	slices.SortFunc(out, func(a, b Status) int { return strings.Compare(a.Name+" "+a.Mode, b.Name+" "+b.Mode) })
 	return out
@@ -291,10 +220,10 @@ func (m *Manager) Status() []Status {
 // "". It returns when it is done.
 func (m *Manager) Renew(ctx context.Context, name string) error {
 	m.mu.Lock()
-	var found []*keeper
-	for _, k := range m.keepers {
-		if name == "" || k.name == name {
-			found = append(found, k)
+	var found []*holder
+	for _, h := range m.holders {
+		if name == "" || h.name == name {
+			found = append(found, h)
 		}
 	}
 	m.mu.Unlock()
@@ -303,29 +232,9 @@ func (m *Manager) Renew(ctx context.Context, name string) error {
 	}
 	errs := make([]error, len(found))
 	var all sync.WaitGroup
-	for i, k := range found {
-		all.Go(func() { errs[i] = k.renew(ctx) })
+	for i, h := range found {
+		all.Go(func() { errs[i] = h.renew(ctx) })
 	}
 	all.Wait()
 	return errors.Join(errs...)
-}
-
-// renew waits for the keeper's goroutine to renew.
-func (k *keeper) renew(ctx context.Context) error {
-	d := demand{make(chan error, 1)}
-	select {
-	case k.demand <- d:
-	case <-k.done:
-		return fmt.Errorf("%s: no certificate is looked after any more", k.name)
-	case <-ctx.Done():
-		return fmt.Errorf("%s: an order is under way: %w", k.name, ctx.Err())
-	}
-	select {
-	case err := <-d.answer:
-		return err
-	case <-k.done:
-		return fmt.Errorf("%s: told to end", k.name)
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

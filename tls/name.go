@@ -31,9 +31,9 @@ const (
 	tryTime = 15 * time.Minute
 )
 
-// keeper looks after the certificate of one name. Its goroutine owns the state; others
+// holder looks after the certificate of one name. Its goroutine owns the state; others
 // read what it publishes.
-type keeper struct {
+type holder struct {
 	name    string
 	mode    string
 	source  *atomic.Pointer[source] // of the mode, by the newest configuration
@@ -58,11 +58,11 @@ type keeper struct {
 type demand struct{ answer chan error }
 
 // run loads, obtains and renews until ctx ends.
-func (k *keeper) run(ctx context.Context) {
-	defer close(k.done)
+func (h *holder) run(ctx context.Context) {
+	defer close(h.done)
 	var asked []demand
 	for {
-		wait, err := k.step(ctx, len(asked) > 0)
+		wait, err := h.step(ctx, len(asked) > 0)
 		for _, d := range asked {
 			d.answer <- err
 		}
@@ -73,169 +73,169 @@ func (k *keeper) run(ctx context.Context) {
 			timer.Stop()
 			return
 		case <-timer.C:
-		case <-k.changed:
+		case <-h.changed:
 			timer.Stop()
-			k.fails = 0 // of an authority, or a setting, that may be another now
-		case d := <-k.demand:
+			h.fails = 0 // of an authority, or a setting, that may be another now
+		case d := <-h.demand:
 			timer.Stop()
 			asked = append(asked, d)
 		}
 	}
 }
 
-// wake has the keeper look again, now.
-func (k *keeper) wake() {
+// wake has the holder look again, now.
+func (h *holder) wake() {
 	select {
-	case k.changed <- struct{}{}:
+	case h.changed <- struct{}{}:
 	default: // it is to look already
 	}
 }
 
-// preload takes what is stored, before the keeper runs.
-func (k *keeper) preload(ctx context.Context, s *source) {
-	if c, err := s.load(ctx, k.name); err == nil {
-		k.held = c
-		k.certificate.Store(&c.Certificate.Certificate)
-		k.publish(nil, 0)
+// preload takes what is stored, before the holder runs.
+func (h *holder) preload(ctx context.Context, s *source) {
+	if c, err := s.load(ctx, h.name); err == nil {
+		h.held = c
+		h.certificate.Store(&c.Certificate.Certificate)
+		h.publish(nil, 0)
 	}
 }
 
 // step brings the certificate up to date and returns how long it will be. force renews
 // one that is good.
-func (k *keeper) step(ctx context.Context, force bool) (wait time.Duration, err error) {
+func (h *holder) step(ctx context.Context, force bool) (wait time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, tryTime)
 	defer cancel()
-	s := k.source.Load()
-	err = k.tend(ctx, s, force)
+	s := h.source.Load()
+	err = h.tend(ctx, s, force)
 	switch {
 	case err == nil:
-		k.fails = 0
-		wait = k.rest()
+		h.fails = 0
+		wait = h.rest()
 	case ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled):
 		return maxPause, err // told to end
 	default:
-		k.fails++
-		wait = max(k.pause(), s.waits().Sub(k.now()))
-		k.log.Error("no certificate", zap.String("name", k.name), zap.Int("failures", k.fails), zap.Duration("again in", wait.Round(time.Second)), zap.Error(err))
+		h.fails++
+		wait = max(h.pause(), s.waits().Sub(h.now()))
+		h.log.Error("no certificate", zap.String("name", h.name), zap.Int("failures", h.fails), zap.Duration("again in", wait.Round(time.Second)), zap.Error(err))
 	}
-	k.publish(err, wait)
+	h.publish(err, wait)
 	return wait, err
 }
 
 // tend does what there is to do.
-func (k *keeper) tend(ctx context.Context, s *source, force bool) error {
-	if err := k.load(ctx, s); errors.Is(err, fs.ErrNotExist) {
-		k.held = nil
+func (h *holder) tend(ctx context.Context, s *source, force bool) error {
+	if err := h.load(ctx, s); errors.Is(err, fs.ErrNotExist) {
+		h.held = nil
 	} else if err != nil {
 		return err
 	}
-	if k.held == nil {
-		k.progress("obtaining")
-		if err := s.long.ObtainCertSync(k.order(ctx), k.name); err != nil {
+	if h.held == nil {
+		h.progress("obtaining")
+		if err := s.long.ObtainCertSync(h.order(ctx), h.name); err != nil {
 			return err
 		}
-		return k.gained(ctx, s, "got a certificate")
+		return h.gained(ctx, s, "got a certificate")
 	}
-	k.ask(ctx, s)
-	if !force && k.now().Before(k.renewAt()) {
+	h.ask(ctx, s)
+	if !force && h.now().Before(h.renewAt()) {
 		return nil
 	}
-	k.progress("renewing")
+	h.progress("renewing")
 	// Of several machines the first renews; the others find out behind the lock.
-	if err := s.config(k.held.Lifetime()).RenewCertSync(k.order(ctx), k.name, force); err != nil {
+	if err := s.config(h.held.Lifetime()).RenewCertSync(h.order(ctx), h.name, force); err != nil {
 		return err
 	}
-	return k.gained(ctx, s, "renewed a certificate")
+	return h.gained(ctx, s, "renewed a certificate")
 }
 
 // ask looks up when the authority would have the certificate renewed, as often as it
 // says. Without an answer the certificate's age decides.
-func (k *keeper) ask(ctx context.Context, s *source) {
-	if k.held.issuer == nil || !k.held.ari.NeedsRefresh() || k.now().Before(k.askAt) {
+func (h *holder) ask(ctx context.Context, s *source) {
+	if h.held.issuer == nil || !h.held.ari.NeedsRefresh() || h.now().Before(h.askAt) {
 		return
 	}
-	if err := s.refresh(ctx, k.held, k.name); err != nil {
-		k.askAt = k.now().Add(askPause)
-		k.log.Debug("no renewal information", zap.String("name", k.name), zap.Error(err))
+	if err := s.refresh(ctx, h.held, h.name); err != nil {
+		h.askAt = h.now().Add(askPause)
+		h.log.Debug("no renewal information", zap.String("name", h.name), zap.Error(err))
 	}
 }
 
 // load takes what is stored. What is there and is no certificate is moved aside: the
 // one in memory goes on until a new one is there.
-func (k *keeper) load(ctx context.Context, s *source) error {
-	c, err := s.load(ctx, k.name)
+func (h *holder) load(ctx context.Context, s *source) error {
+	c, err := s.load(ctx, h.name)
 	var io *fs.PathError
 	switch {
 	case err == nil:
-		k.held = c
-		k.certificate.Store(&c.Certificate.Certificate)
+		h.held = c
+		h.certificate.Store(&c.Certificate.Certificate)
 		return nil
 	case errors.Is(err, fs.ErrNotExist), errors.As(err, &io), ctx.Err() != nil:
 		return err
 	}
-	k.log.Error("what is stored is no certificate; it is set aside", zap.String("name", k.name), zap.Error(err))
-	if err := s.setAside(ctx, k.name, k.now()); err != nil {
+	h.log.Error("what is stored is no certificate; it is set aside", zap.String("name", h.name), zap.Error(err))
+	if err := s.setAside(ctx, h.name, h.now()); err != nil {
 		return fmt.Errorf("set aside: %w", err)
 	}
 	return fs.ErrNotExist
 }
 
 // gained loads a new certificate.
-func (k *keeper) gained(ctx context.Context, s *source, what string) error {
-	before := k.held
-	if err := k.load(ctx, s); err != nil {
+func (h *holder) gained(ctx context.Context, s *source, what string) error {
+	before := h.held
+	if err := h.load(ctx, s); err != nil {
 		return err
 	}
-	if before != nil && before.Leaf.Equal(k.held.Leaf) {
+	if before != nil && before.Leaf.Equal(h.held.Leaf) {
 		return nil // certmagic counts to the second
 	}
-	k.askAt = time.Time{}
-	k.gains++
-	k.log.Info(what, zap.String("name", k.name), zap.String("issuer", k.held.key), zap.Time("until", k.held.Leaf.NotAfter))
+	h.askAt = time.Time{}
+	h.gains++
+	h.log.Info(what, zap.String("name", h.name), zap.String("issuer", h.held.key), zap.Time("until", h.held.Leaf.NotAfter))
 	return nil
 }
 
 // order is the context of a try.
-func (k *keeper) order(ctx context.Context) context.Context {
-	o := order{again: k.fails > 0}
-	if k.held != nil && k.held.issuer != nil {
-		o.replaces = k.held.Leaf
+func (h *holder) order(ctx context.Context) context.Context {
+	o := order{again: h.fails > 0}
+	if h.held != nil && h.held.issuer != nil {
+		o.replaces = h.held.Leaf
 	}
 	return context.WithValue(ctx, orderKey{}, o)
 }
 
 // renewAt is when the certificate is to be renewed: at the time that was chosen in its
 // authority's window, but not later than its age allows.
-func (k *keeper) renewAt() time.Time {
-	leaf, life := k.held.Leaf, k.held.Lifetime()
+func (h *holder) renewAt() time.Time {
+	leaf, life := h.held.Leaf, h.held.Lifetime()
 	at := leaf.NotAfter.Add(-time.Duration(float64(life) * ratio(life)))
-	if chosen := k.held.ari.SelectedTime; !chosen.IsZero() && chosen.Before(at) {
+	if chosen := h.held.ari.SelectedTime; !chosen.IsZero() && chosen.Before(at) {
 		return chosen
 	}
 	return at
 }
 
 // rest is how long nothing has to be done.
-func (k *keeper) rest() time.Duration {
-	next := k.now().Add(lookTime)
-	if at := k.renewAt(); at.Before(next) {
+func (h *holder) rest() time.Duration {
+	next := h.now().Add(lookTime)
+	if at := h.renewAt(); at.Before(next) {
 		next = at
 	}
-	if ask := k.held.ari.RetryAfter; ask != nil {
-		if at := later(*ask, k.askAt); at.Before(next) {
+	if ask := h.held.ari.RetryAfter; ask != nil {
+		if at := later(*ask, h.askAt); at.Before(next) {
 			next = at
 		}
 	}
-	return max(next.Sub(k.now()), minPause)
+	return max(next.Sub(h.now()), minPause)
 }
 
-// pause is the wait after k.fails failures in a row.
-func (k *keeper) pause() time.Duration {
+// pause is the wait after h.fails failures in a row.
+func (h *holder) pause() time.Duration {
 	first := firstPause
-	if k.held != nil {
-		first = max(min(first, k.held.Lifetime()/pausesOfLife), minPause)
+	if h.held != nil {
+		first = max(min(first, h.held.Lifetime()/pausesOfLife), minPause)
 	}
-	wait := min(first<<min(k.fails-1, 16), maxPause)
+	wait := min(first<<min(h.fails-1, 16), maxPause)
 	return wait + rand.N(wait/2+1)
 }
 

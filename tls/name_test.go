@@ -57,18 +57,18 @@ func (f *fakeIssuer) fail(err error) {
 	f.err = err
 }
 
-// keep starts a keeper of a name with that authority; stop ends it and waits.
-func keep(t *testing.T, f *fakeIssuer, dir, name string) (k *keeper, stop func()) {
+// keep starts a holder of a name with that authority; stop ends it and waits.
+func keep(t *testing.T, f *fakeIssuer, dir, name string) (h *holder, stop func()) {
 	t.Helper()
 	var at atomic.Pointer[source]
 	at.Store(newSource(&certmagic.FileStorage{Path: dir}, []certmagic.Issuer{f}, zap.NewNop()))
-	k = &keeper{name: name, mode: ModeAuto, source: &at, now: time.Now, log: zap.NewNop(), demand: make(chan demand), changed: make(chan struct{}, 1), done: make(chan struct{})}
-	k.status.Store(&Status{Name: name, Mode: ModeAuto})
+	h = &holder{name: name, mode: ModeAuto, source: &at, now: time.Now, log: zap.NewNop(), demand: make(chan demand), changed: make(chan struct{}, 1), done: make(chan struct{})}
+	h.status.Store(&Status{Name: name, Mode: ModeAuto})
 	ctx, cancel := context.WithCancel(t.Context())
-	go k.run(ctx)
-	return k, func() {
+	go h.run(ctx)
+	return h, func() {
 		cancel()
-		<-k.done
+		<-h.done
 		time.Sleep(time.Minute) // certmagic's locks look around every few seconds
 	}
 }
@@ -114,12 +114,12 @@ func TestCertificatesAreRenewedInTime(t *testing.T) {
 	for _, life := range []time.Duration{40 * time.Second, 6 * 24 * time.Hour, 90 * 24 * time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
 			f := &fakeIssuer{ca: newAuthority(t), life: life}
-			k, stop := keep(t, f, t.TempDir(), "a.test")
+			h, stop := keep(t, f, t.TempDir(), "a.test")
 			var serials []string
 			for range 60 {
 				time.Sleep(life / 20)
 				synctest.Wait()
-				leaf := k.certificate.Load().Leaf
+				leaf := h.certificate.Load().Leaf
 				if left := time.Until(leaf.NotAfter); left < life/4 {
 					t.Fatalf("%v are left of %v", left, life)
 				}
@@ -140,24 +140,24 @@ func TestDeadStoreNeverStopsServing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeIssuer{ca: newAuthority(t), life: time.Hour}
 		dir := filepath.Join(t.TempDir(), "store")
-		k, stop := keep(t, f, dir, "a.test")
+		h, stop := keep(t, f, dir, "a.test")
 		time.Sleep(time.Second)
 		synctest.Wait()
-		before := k.certificate.Load()
+		before := h.certificate.Load()
 		must(t, os.RemoveAll(dir))
 		must(t, os.WriteFile(dir, nil, 0o600)) // a file where the folder was: nothing can be stored
 		time.Sleep(3 * time.Hour)
 		synctest.Wait()
-		if k.certificate.Load() != before {
+		if h.certificate.Load() != before {
 			t.Error("the certificate in memory is gone")
 		}
-		if s := k.status.Load(); s.Error == "" {
+		if s := h.status.Load(); s.Error == "" {
 			t.Errorf("status: %+v", s)
 		}
 		must(t, os.Remove(dir))
 		time.Sleep(2 * maxPause)
 		synctest.Wait()
-		if k.certificate.Load() == before {
+		if h.certificate.Load() == before {
 			t.Error("there is no new certificate though the store is back")
 		}
 		stop()
@@ -167,18 +167,18 @@ func TestDeadStoreNeverStopsServing(t *testing.T) {
 func TestRenewDemandedIsDoneAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeIssuer{ca: newAuthority(t), life: 90 * 24 * time.Hour}
-		k, stop := keep(t, f, t.TempDir(), "a.test")
+		h, stop := keep(t, f, t.TempDir(), "a.test")
 		synctest.Wait()
-		must(t, k.renew(t.Context()))
+		must(t, h.renew(t.Context()))
 		if n := len(f.tries); n != 2 {
 			t.Errorf("%d certificates", n)
 		}
 		f.fail(errors.New("no"))
-		if err := k.renew(t.Context()); err == nil {
+		if err := h.renew(t.Context()); err == nil {
 			t.Error("a renewal that failed was called done")
 		}
 		stop()
-		if err := k.renew(t.Context()); err == nil {
+		if err := h.renew(t.Context()); err == nil {
 			t.Error("a renewal of what has ended was called done")
 		}
 	})
@@ -240,14 +240,14 @@ func TestStoredCertificatesServeAtOnce(t *testing.T) {
 func TestNewSourceIsTriedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeIssuer{ca: newAuthority(t), life: 90 * 24 * time.Hour, err: errors.New("down")}
-		k, stop := keep(t, f, t.TempDir(), "a.test")
+		h, stop := keep(t, f, t.TempDir(), "a.test")
 		time.Sleep(24 * time.Hour)
 		synctest.Wait()
 		f.fail(nil)
-		k.wake()
+		h.wake()
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if k.certificate.Load() == nil {
+		if h.certificate.Load() == nil {
 			t.Error("there is no certificate")
 		}
 		stop()

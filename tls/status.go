@@ -22,28 +22,28 @@ type Status struct {
 }
 
 // progress publishes what goes on.
-func (k *keeper) progress(what string) {
-	next := *k.status.Load()
+func (h *holder) progress(what string) {
+	next := *h.status.Load()
 	next.State = what
-	k.status.Store(&next)
+	h.status.Store(&next)
 }
 
 // publish publishes how a step ended.
-func (k *keeper) publish(err error, wait time.Duration) {
-	next := Status{Name: k.name, Mode: k.mode, Obtained: k.gains, Failed: k.status.Load().Failed}
-	if k.held != nil {
-		leaf := k.held.Leaf
-		next.Issuer, next.NotBefore, next.NotAfter = k.held.key, leaf.NotBefore, leaf.NotAfter
-		next.RenewAt, next.Why = k.renewAt(), "its age"
-		if chosen := k.held.ari.SelectedTime; chosen.Equal(next.RenewAt) {
+func (h *holder) publish(err error, wait time.Duration) {
+	next := Status{Name: h.name, Mode: h.mode, Obtained: h.gains, Failed: h.status.Load().Failed}
+	if h.held != nil {
+		leaf := h.held.Leaf
+		next.Issuer, next.NotBefore, next.NotAfter = h.held.key, leaf.NotBefore, leaf.NotAfter
+		next.RenewAt, next.Why = h.renewAt(), "its age"
+		if chosen := h.held.ari.SelectedTime; chosen.Equal(next.RenewAt) {
 			next.Why = "its authority asks for it"
 		}
 	}
 	if err != nil {
 		next.Failed++
-		next.Error, next.NextTry = err.Error(), k.now().Add(wait)
+		next.Error, next.NextTry = err.Error(), h.now().Add(wait)
 	}
-	k.status.Store(&next)
+	h.status.Store(&next)
 }
 
 // fileStatus tells of certificates that are files: whoever made them renews them.
