@@ -364,3 +364,46 @@ func TestWholeBodyGoesToTheNextServer(t *testing.T) {
 		}
 	}
 }
+
+// A connection that has rested may be closed just as a POST is sent on it.
+func TestPostTakesNoConnectionThatHasRested(t *testing.T) {
+	b, addr := tcpBackend(t, func(c net.Conn, _ request) bool { io.WriteString(c, ok("x")); return true })
+	r := newRig(t, toUpstream(8, addr))
+	rested := func(ago time.Duration) {
+		r.waitFor("a connection is idle", func(Stats) bool {
+			p := &r.proxy.upstreams["up"].queue.current.peers[0].pool
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			for _, c := range p.idle {
+				c.idleFrom = time.Now().Add(-ago)
+			}
+			return len(p.idle) > 0
+		})
+	}
+	open := func() int {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return b.open
+	}
+	const post = "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx"
+	for _, c := range []struct {
+		ago  time.Duration
+		text string
+		want int // connections to the server then
+	}{
+		{0, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 1},
+		{-time.Hour, post, 1}, // a moment ago, however slow the test is
+		{postIdle + time.Millisecond, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 1},
+		{postIdle + time.Millisecond, post, 2},
+	} {
+		if c.ago != 0 {
+			rested(c.ago)
+		}
+		if got, _ := r.raw(c.text); !strings.HasPrefix(got, "HTTP/1.1 200 ") {
+			t.Fatalf("got %.40q", got)
+		}
+		if got := open(); got != c.want {
+			t.Errorf("%.4s on a connection that has rested %v: %d connections, want %d", c.text, c.ago, got, c.want)
+		}
+	}
+}

@@ -112,8 +112,8 @@ func (x *exchange) connect() error {
 	if !t.open {
 		x.beginTry(peer.text)
 	}
-	if !t.fresh && x.mayReuse(&peer.pool) {
-		t.conn = peer.pool.get(x.conn.nc)
+	if !t.fresh {
+		t.conn = peer.pool.get(x.conn.nc, x.reusable())
 	}
 	if t.conn == nil {
 		if t.conn, err = x.dial(peer); err == errDetach {

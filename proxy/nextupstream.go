@@ -139,7 +139,7 @@ func (x *exchange) mayPassOn(why nextCases, rules nextRules) bool {
 	if x.last().BytesSent > 0 && !isIdempotent(x.Method) {
 		why |= nextNonIdempotent
 	}
-	return rules.cases&why == why && (rules.timeout == 0 || time.Since(x.try.turn.begun) < rules.timeout)
+	return rules.cases&why == why && (rules.timeout == 0 || x.since(x.try.turn.begun) < rules.timeout)
 }
 
 func caseOf(r *refusal) nextCases {
@@ -159,7 +159,7 @@ func (x *exchange) unwanted() bool {
 	if why == 0 || x.place.next.cases&why == 0 || x.try.turn.left < 2 || !x.mayPassOn(why, x.place.next) {
 		return false
 	}
-	x.last().Response = time.Since(x.try.began)
+	x.last().Response = x.since(x.try.began)
 	return x.passOn(why, v)
 }
 
@@ -198,15 +198,12 @@ func isIdempotent(method []byte) bool {
 // load the last one used has rested for less.
 const postIdle = 25 * time.Millisecond
 
-func (x *exchange) mayReuse(p *pool) bool {
-	return x.maySendTwice() || p.usedSince(time.Now().Add(-postIdle))
-}
-
-// usedSince reports whether the connection that get would return was.
-func (p *pool) usedSince(t time.Time) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.idle) > 0 && p.idle[len(p.idle)-1].idleFrom.After(t)
+// reusable is since when a connection may have been idle that the request takes.
+func (x *exchange) reusable() time.Time {
+	if x.maySendTwice() {
+		return time.Time{}
+	}
+	return x.clock().Add(-postIdle)
 }
 
 // maySendTwice reports whether a second copy of the request does no harm.

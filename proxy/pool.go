@@ -30,12 +30,13 @@ type peerConn struct {
 	evict    netpoll.Handler // made once, so that each wait for the next request allocates nothing
 }
 
-// get returns an idle connection that is safe to use, or nil. One that has bytes
+// get returns an idle connection that is safe to use and was put back at since or later,
+// or nil. One that has bytes
 // to read or was closed by its server is closed: a byte on it is no answer to the
 // next request.
-func (p *pool) get(near *netpoll.Conn) *peerConn {
+func (p *pool) get(near *netpoll.Conn, since time.Time) *peerConn {
 	for {
-		c := p.pop(near)
+		c := p.pop(near, since)
 		if c == nil {
 			return nil
 		}
@@ -54,15 +55,15 @@ func (p *pool) get(near *netpoll.Conn) *peerConn {
 const searched = 16
 
 // pop takes the latest used connection off the list, if possible one that is near.
-func (p *pool) pop(near *netpoll.Conn) *peerConn {
+func (p *pool) pop(near *netpoll.Conn, since time.Time) *peerConn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	last := len(p.idle) - 1
-	if last < 0 {
+	if last < 0 || p.idle[last].idleFrom.Before(since) {
 		return nil
 	}
 	i := last
-	for j := last; j >= max(0, last-searched); j-- {
+	for j := last; j >= max(0, last-searched) && !p.idle[j].idleFrom.Before(since); j-- {
 		if p.idle[j].Near(near) {
 			i = j
 			break
