@@ -281,7 +281,7 @@ func TestHTTP2BodyMayGoOnAsItComes(t *testing.T) {
 func TestHTTP2BodyThatLiesIsBrokenForTheApp(t *testing.T) {
 	off := false
 	r := newRig2(t, func(c *Config) { c.Servers[0].ProxyRequestBuffering = &off })
-	got := make(chan error, 1)
+	heard, got := make(chan string, 1), make(chan error, 1)
 	ln, err := net.Listen("unix", filepath.Join(r.dir, socketName(1)))
 	must(t, err)
 	defer ln.Close()
@@ -292,7 +292,7 @@ func TestHTTP2BodyThatLiesIsBrokenForTheApp(t *testing.T) {
 		}
 		defer c.Close()
 		br := bufio.NewReader(c)
-		readHead(t, br)
+		heard <- readHead(t, br)
 		_, err = io.ReadFull(br, make([]byte, len("hello world")))
 		got <- err
 	}()
@@ -300,6 +300,7 @@ func TestHTTP2BodyThatLiesIsBrokenForTheApp(t *testing.T) {
 	p := r.dial2()
 	id := p.open(false, "POST /", "content-length: 11")
 	must(t, p.WriteData(id, false, []byte("hello")))
+	receive(t, heard, "the app hears of the request")
 	must(t, p.WriteData(id, true, nil))
 	if a := p.read(id); a.reset != int(http2.ProtocolError) || len(a.heads) > 0 {
 		t.Errorf("got %v", a)
