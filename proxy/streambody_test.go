@@ -47,13 +47,13 @@ func listening(t *testing.T, r *rig, answer string, until string) (heard <-chan 
 // hears waits until what was heard ends with want.
 func hears(t *testing.T, heard <-chan string, want string) {
 	t.Helper()
-	all := ""
+	var all strings.Builder
 	for text := range heard {
-		if all += text; strings.HasSuffix(all, want) {
+		if all.WriteString(text); strings.HasSuffix(all.String(), want) {
 			return
 		}
 	}
-	t.Fatalf("the app heard %q, want %q at the end", all, want)
+	t.Fatalf("the app heard %q, want %q at the end", all.String(), want)
 }
 
 func TestStreamedBodyReachesTheAppAsItComes(t *testing.T) {
