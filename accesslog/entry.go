@@ -105,6 +105,7 @@ type Entry struct {
 	GzipOut       int64
 	Completed     bool // $request_completion is "OK"
 	Refused       Refusal
+	Limited       LimitStatus   // $limit_req_status
 	Queued        time.Duration // waited for the app to have room; 0: not at all
 
 	Upstream       []Try  // $upstream_*: empty when nothing was proxied

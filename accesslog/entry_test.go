@@ -67,6 +67,7 @@ func usualEntry() *Entry {
 		BytesSent:          700,
 		HeaderSent:         188,
 		Completed:          true,
+		Limited:            LimitDelayed,
 		GzipIn:             3140,
 		GzipOut:            1000,
 		Upstream: []Try{

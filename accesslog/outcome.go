@@ -14,12 +14,13 @@ const (
 	RefusedBadRequest                      // malformed, or of a kind that is not served
 	RefusedSlowClient                      // client_header_timeout, client_body_timeout
 	RefusedDiskFull                        // no room for its body in a temporary file
+	RefusedLimit                           // limit_req
 	ClientGone                             // no refusal of ours: the client left
 	Refusals                               // how many there are, with 0
 )
 
 var refusalNames = [Refusals]string{
-	"", "queue_full", "queue_timeout", "app_down", "body_size", "header_size", "bad_request", "client_timeout", "disk_full", "client_gone",
+	"", "queue_full", "queue_timeout", "app_down", "body_size", "header_size", "bad_request", "client_timeout", "disk_full", "limit_req", "client_gone",
 }
 
 // String returns the name of the reason as metrics have it; "" for none.
@@ -43,3 +44,20 @@ var failureNames = [Failures]string{"", "connect", "timeout", "reset", "eof", "b
 
 // String returns the name of the reason as metrics have it; "" for none.
 func (f Failure) String() string { return failureNames[f] }
+
+// LimitStatus is what limit_req made of a request. 0: there is none.
+type LimitStatus uint8
+
+// The values of $limit_req_status.
+const (
+	LimitPassed LimitStatus = iota + 1
+	LimitDelayed
+	LimitRejected
+	LimitDelayedDryRun
+	LimitRejectedDryRun
+)
+
+var limitNames = [...]string{"", "PASSED", "DELAYED", "REJECTED", "DELAYED_DRY_RUN", "REJECTED_DRY_RUN"}
+
+// String returns nginx's word.
+func (l LimitStatus) String() string { return limitNames[l] }

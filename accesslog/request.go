@@ -88,6 +88,10 @@ func status(dst []byte, e *Entry) ([]byte, bool) {
 	return append(dst, digit(n/100), digit(n/10), digit(n)), true
 }
 
+func limitStatus(dst []byte, e *Entry) ([]byte, bool) {
+	return append(dst, e.Limited.String()...), e.Limited != 0
+}
+
 // args is missing after a "?" that nothing follows, as without one (nginx 1.22).
 func args(dst []byte, e *Entry) ([]byte, bool) {
 	return append(dst, e.Query...), len(e.Query) > 0

@@ -13,7 +13,6 @@ var unsupported = map[string]string{
 	"limit_rate":            "the rate of an answer is not limited (nginx: limit_rate)",
 	"upstream_cache_status": "answers are not cached (nginx: proxy_cache)",
 	"limit_conn_status":     "connections are not limited by a key (nginx: limit_conn)",
-	"limit_req_status":      "requests are not limited by a key (nginx: limit_req)",
 	"ssl_session_id":        "Go's TLS does not tell the ids of sessions",
 	"ssl_ciphers":           "what a client offers is not kept",
 	"ssl_curves":            "what a client offers is not kept",

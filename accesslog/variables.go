@@ -74,6 +74,7 @@ var variables = map[string]variable{
 	"request_length":     number(func(e *Entry) int64 { return e.RequestLength }),
 	"request_completion": flag(func(e *Entry) bool { return e.Completed }, "OK", ""),
 	"gzip_ratio":         gzipRatio,
+	"limit_req_status":   limitStatus,
 	"pipe":               flag(func(e *Entry) bool { return e.Pipelined }, "p", "."),
 
 	"ssl_protocol":            secured(sslProtocol),

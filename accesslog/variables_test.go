@@ -97,6 +97,7 @@ func TestVariablesPrintAsNginxDoes(t *testing.T) {
 		{"$proxy_host", "web:8000", "-"},
 		{"$proxy_port", "8000", "-"},
 		{"$proxy_add_x_forwarded_for", "198.51.100.7, 192.0.2.1", "192.0.2.1"},
+		{"$limit_req_status", "DELAYED", "-"},
 		{"$pipe", ".", "."},
 		{"$gzip_ratio", "3.14", "-"},
 	}

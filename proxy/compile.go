@@ -20,6 +20,8 @@ type snapshot struct {
 	logs   []*logTarget // of every place
 	all    []*server
 
+	zones   map[string]*limitZone
+	users   map[string]*users            // by path
 	targets map[string]*accesslog.Target // of logs, by path
 }
 
@@ -74,6 +76,7 @@ func compile(cfg *Config, problems *value.Problems) *snapshot {
 	}}
 	c.atLeast("paddock", "worker_connections", int64(cfg.WorkerConnections), 0)
 	c.compileFormats()
+	c.compileZones()
 	c.compileGroups()
 	base := defaultSettings()
 	base.logs = c.accessLogs("access_log", accesslog.Settings{cfg.AccessLog})
@@ -137,6 +140,8 @@ func (c *compiler) settings(key string, own *Settings, base settings) settings {
 	}
 	s.next = c.nextUpstream(key, own, base.next)
 	s.realip = c.realip(key, own, base.realip)
+	s.limit = c.limits(key, own, base.limit)
+	s.auth = c.auth(key, own, base.auth)
 	return s
 }
 

@@ -12,6 +12,8 @@ type Config struct {
 	Upstreams map[string]Upstream // [upstream.NAME]
 	Apps      map[string]App      // [app.NAME]; one name space with Upstreams
 	Formats   map[string]accesslog.FormatSetting
+	ReqZones  map[string]string // [limit_req_zone]
+	UserFiles map[string]string // what the files of auth_basic_user_file hold, by path
 	AccessLog accesslog.Setting // of a server that names none
 	// WorkerConnections bounds the client connections (nginx: worker_connections). 0: as
 	// many as three quarters of the open files that the process is allowed.
@@ -64,6 +66,12 @@ type Location struct {
 // "not set here": the server's value, then the default, applies.
 type Settings struct {
 	AccessLog           accesslog.Settings `toml:"access_log"`              // "off", "PATH [FORMAT] [buffer=SIZE] [gzip[=LEVEL]] [flush=TIME] [if=CONDITION]", a table with these keys and those of rotation, or an array of these: docs/logs.md; log_dir/access.log in combined (nginx: access_log)
+	LimitReq            value.Strings      `toml:"limit_req"`               // "zone=NAME [burst=N] [nodelay | delay=N]"; none (nginx: limit_req)
+	LimitReqStatus      *int               `toml:"limit_req_status"`        // 400 to 599; 503 (nginx: limit_req_status)
+	LimitReqLogLevel    string             `toml:"limit_req_log_level"`     // of refusals, delays are one below: info, notice, warn or error; error (nginx: limit_req_log_level)
+	LimitReqDryRun      *bool              `toml:"limit_req_dry_run"`       // count and log, but let all in; false (nginx: limit_req_dry_run)
+	AuthBasic           string             `toml:"auth_basic"`              // realm of a password that is asked for, or "off"; off (nginx: auth_basic)
+	AuthBasicUserFile   string             `toml:"auth_basic_user_file"`    // its users, as htpasswd writes them: bcrypt, apr1, SHA-crypt, {SHA}, {SSHA}, {PLAIN}; read at load (nginx: auth_basic_user_file)
 	ClientMaxBodySize   *value.Size        `toml:"client_max_body_size"`    // 1m; 0 turns the check off
 	ClientBodyBuffer    *value.Size        `toml:"client_body_buffer_size"` // 16k in memory, the rest in a temporary file
 	ClientBodyTimeout   *value.Duration    `toml:"client_body_timeout"`     // between two reads; 60 s

@@ -3,6 +3,8 @@ package proxy
 import (
 	"time"
 
+	"go.uber.org/zap/zapcore"
+
 	"paddock/internal/value"
 	"paddock/proxy/http1"
 )
@@ -104,6 +106,8 @@ type settings struct {
 	answerHead     http1.Limits
 	linger         lingerRules
 	realip         *realip // nil: no peer is believed
+	limit          limitRules
+	auth           authRules
 	site           siteRules
 }
 
@@ -121,6 +125,7 @@ func defaultSettings() settings {
 		backlog:        backlogLimits{memory: defaultProxyBuffers, file: defaultMaxTempFile},
 		answerHead:     answerLimits(defaultProxyBufferSize),
 		linger:         lingerRules{time: defaultLingerTime, timeout: defaultLingerTimeout},
+		limit:          limitRules{status: defaultLimitStatus, level: zapcore.ErrorLevel},
 		site:           defaultSite(),
 	}
 }

@@ -86,11 +86,14 @@ func appendErrorPage(dst []byte, r *refusal) []byte {
 }
 
 // pageTitle is the heading of a page, which nginx words differently from the
-// status line in one place.
+// status line in two places.
 func pageTitle(status int) string {
 	text := statusText(status)
-	if status == 302 {
+	switch status {
+	case 302:
 		text = "Found"
+	case 401:
+		text = "Authorization Required"
 	}
 	return string(http1.AppendInt(nil, int64(status))) + " " + text
 }

@@ -68,10 +68,11 @@ func (x *exchange) answerCame(*netpoll.Conn) {
 }
 
 // simple reports whether the place can be served without waiting for a file or a name,
+// without a limit or a password,
 // and without a dialogue with the client.
 func (x *exchange) simple() bool {
 	p := x.place
-	return p.try == nil && (p.pass != nil || p.answer != nil) && !x.upgrade && !x.req.Expect100
+	return p.try == nil && len(p.limit.limits) == 0 && !p.auth.on && (p.pass != nil || p.answer != nil) && !x.upgrade && !x.req.Expect100
 }
 
 // clock is the time of what happens now. Inline that is when the poller came to it.

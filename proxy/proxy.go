@@ -153,6 +153,7 @@ func (p *Proxy) prepare(cfg *Config, logs map[string]*accesslog.Log) (*snapshot,
 func (p *Proxy) commit(next *snapshot, started []*listener) {
 	upstreams := p.linkUpstreams(next)
 	p.linkSites(next)
+	p.keepZones(next)
 	for _, l := range started {
 		p.listeners[l.key] = l
 	}

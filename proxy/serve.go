@@ -53,6 +53,12 @@ func (x *exchange) handle() error {
 		if x.place.answer != nil {
 			return x.giveReturn(x.place.answer)
 		}
+		if err := x.limit(); err != nil {
+			return err
+		}
+		if err := x.authenticate(); err != nil {
+			return err
+		}
 		if err := x.tryFiles(); err != nil {
 			return err
 		}

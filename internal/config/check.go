@@ -69,7 +69,7 @@ func (l *Log) check(h *host, logDir string, problems *value.Problems) {
 		checkParent(h, "log.path", l.Path, problems)
 	}
 	checkChoice("log.level", l.Level, []string{"debug", "info", "warn", "error"}, problems)
-	checkChoice("log.format", l.Format, []string{"console", "json"}, problems)
+	checkChoice("log.format", l.Format, []string{"console", "json", "nginx"}, problems)
 }
 
 func checkChoice(key, got string, choices []string, problems *value.Problems) {

@@ -25,8 +25,9 @@ type Config struct {
 	Apps      map[string]App                     `toml:"app"`
 	Programs  map[string]supervisor.Program      `toml:"program"`
 	Upstreams map[string]proxy.Upstream          `toml:"upstream"`
-	Formats   map[string]accesslog.FormatSetting `toml:"log_format"` // each NAME is a format in nginx's syntax, or { escape = "default", "json" or "none", format = "…" }; "combined" is built in
-	Servers   []Server                           `toml:"server"`     // in the order of the files
+	Formats   map[string]accesslog.FormatSetting `toml:"log_format"`     // each NAME is a format in nginx's syntax, or { escape = "default", "json" or "none", format = "…" }; "combined" is built in
+	ReqZones  map[string]string                  `toml:"limit_req_zone"` // each NAME is "KEY rate=RATE [size=SIZE]", as in "$binary_remote_addr rate=10r/s": what limit_req counts by (nginx: limit_req_zone)
+	Servers   []Server                           `toml:"server"`         // in the order of the files
 	Metrics   metrics.Config                     `toml:"metrics"`
 	TLS       tls.Config                         `toml:"tls"`
 
@@ -34,7 +35,8 @@ type Config struct {
 	files       []tls.Files          // of Servers: what their certificate files hold
 	authorities []tls.AuthorityFiles // of TLS.Authority: what theirs hold
 
-	warnings []Problem
+	userFiles map[string]string // what auth_basic_user_file names holds, by path
+	warnings  []Problem
 }
 
 // Supervised and Proxied name the halves of an [App].
@@ -87,7 +89,7 @@ type Paddock struct {
 type Log struct {
 	Path   string `toml:"path"`   // default "": standard error
 	Level  string `toml:"level"`  // debug, info, warn or error; default info
-	Format string `toml:"format"` // console or json; default console
+	Format string `toml:"format"` // console, json, or nginx: the form of its error_log, which fail2ban reads; default console
 }
 
 // The defaults of [log].
@@ -120,6 +122,8 @@ func (c *Config) ProxyConfig() proxy.Config {
 		Upstreams:         c.Upstreams,
 		Apps:              apps,
 		Formats:           c.Formats,
+		ReqZones:          c.ReqZones,
+		UserFiles:         c.userFiles,
 		AccessLog: accesslog.Setting{
 			Path:   filepath.Join(c.Paddock.LogDir, accessLogName),
 			Format: accesslog.DefaultFormat,

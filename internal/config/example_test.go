@@ -110,8 +110,8 @@ func TestEveryKeyOfTheExampleIsGuarded(t *testing.T) {
 		if n := countPrefix(got, at); n != 1 {
 			t.Errorf("%s = a date: named %d times, expected %s… in\n%s", key.path(), n, at, strings.Join(got, "\n"))
 		}
-		if strings.HasPrefix(key.section, "log_format") {
-			continue // every name is a format's
+		if strings.HasPrefix(key.section, "log_format") || key.section == "limit_req_zone" {
+			continue // every name is a format's, or a zone's
 		}
 		got = loadExample(t, h, lines, key.line, lines[key.line-1]+"\nnot_a_key = 1")
 		want := fmt.Sprintf("main.toml:%d: %s: unknown key", key.line+1, strings.TrimPrefix(key.section+".not_a_key", "."))
@@ -141,6 +141,8 @@ var outOfRange = map[string][]string{
 	"max_conns": {`-1`}, "queue_size": {`-1`}, "queue_timeout": {`"-1s"`}, "keepalive": {`-1`},
 	"server": {`"no port"`}, "json": {`{ escape = "xml", format = "" }`}, "short": {`"$no_such_variable"`},
 	"listen": {`"0"`, `"80 tls"`, `["80", "x"]`}, "server_name": {`"~("`}, "app": {`"nobody"`},
+	"perclient": {`"$binary_remote_addr"`, `"$gone rate=1r/s"`, `"$host rate=1"`, `"$host rate=1r/s size=1"`}, "limit_req": {`"zone=gone"`, `"burst=1"`, `["zone=perclient burst=0"]`},
+	"limit_req_status": {`200`, `600`}, "limit_req_log_level": {`"loud"`}, "auth_basic": {`"a\u0001"`}, "auth_basic_user_file": {`"/nowhere/users"`},
 	"access_log": {`""`, `{ format = "gone" }`}, "client_max_body_size": {`"1MB"`, `-1`}, "client_body_buffer_size": {`"1x"`, `0`},
 	"client_header_timeout": {`"-1"`, `0`}, "client_body_timeout": {`0`}, "client_body_min_rate": {`"1kb/s"`, `-1`}, "send_timeout": {`0`}, "keepalive_timeout": {`"-1"`},
 	"worker_connections": {`-1`}, "least_conn": {`"yes"`}, "ip_hash": {`"yes"`}, "hash": {`"$gone"`, `"a b"`, `"a consistent x"`, `" "`}, "keepalive_time": {`0`, `"-1"`},
@@ -166,7 +168,7 @@ var outOfRange = map[string][]string{
 
 var anyOfItsType = []string{
 	"run_dir", "state_dir", "log_dir", // made at the start
-	"priority", "autostart", "stopasgroup", "redirect_stderr", "real_ip_recursive",
+	"priority", "autostart", "stopasgroup", "redirect_stderr", "real_ip_recursive", "limit_req_dry_run",
 	"profile", "eab_kid", "https_redirect", "http2", "ssl_session_tickets", "ssl_reject_handshake",
 	"allow_hidden_files", "absolute_redirect", "proxy_intercept_errors", "gzip", "gzip_vary", "internal",
 }
@@ -243,7 +245,7 @@ func TestExampleHasEveryKey(t *testing.T) {
 				inner = inner.Elem()
 			}
 			switch {
-			case at == "log_format": // its keys are names
+			case at == "log_format", at == "limit_req_zone": // its keys are names
 			case inner.Kind() == reflect.Struct && len(keysOf(inner)) > 0:
 				missing = append(missing, want(at, inner)...)
 			case !have[at]:

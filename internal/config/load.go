@@ -117,6 +117,7 @@ func (l *loader) add(f *file, tables map[string]any) {
 	merge(l, f, "program", &l.config.Programs, part.Programs)
 	merge(l, f, "upstream", &l.config.Upstreams, part.Upstreams)
 	merge(l, f, "log_format", &l.config.Formats, part.Formats)
+	merge(l, f, "limit_req_zone", &l.config.ReqZones, part.ReqZones)
 	f.servers = len(l.config.Servers)
 	l.config.Servers = append(l.config.Servers, part.Servers...)
 	if f == l.files[0] {
@@ -176,6 +177,7 @@ func (l *loader) check() {
 		return
 	}
 	l.imply()
+	l.readUserFiles(&problems) // in front of the checks, which read them
 	l.config.check(l.host, &problems)
 	l.readCertificates(&problems)
 	decoded := l.problems

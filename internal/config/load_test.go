@@ -59,6 +59,8 @@ func fakeHost(t *testing.T, uid int) *host {
 			switch name := filepath.Base(path); {
 			case name == "cert.pem" || name == "key.pem" || name == "clients.pem" || name == "eab.key":
 				path = filepath.Join("testdata", name)
+			case path == "/etc/paddock/users":
+				return []byte("ops:{PLAIN}secret\n"), nil
 			case name == "ecdsa.pem" || name == "rsa.pem": // of the documents
 				path = "testdata/cert.pem"
 			case name == "ecdsa.key" || name == "rsa.key":
@@ -200,7 +202,7 @@ func TestEveryProblemIsReportedWithItsLine(t *testing.T) {
 			"[log]\nlevel = 'loud'\nformat = 'xml'\n[program.p]\nworkers = 1\nstartsecs = -1\n",
 			[]string{
 				`main.toml:2: log.level: "loud": expected debug, info, warn or error`,
-				`main.toml:3: log.format: "xml": expected console or json`,
+				`main.toml:3: log.format: "xml": expected console, json or nginx`,
 				`main.toml:4: program.p.command: is missing; expected a command line in quotes`,
 				`main.toml:5: program.p.workers: unknown key here; it is a key of [app.NAME]`,
 				`main.toml:6: program.p.startsecs: "-1": expected a whole number of seconds, 0 or more`,

@@ -55,10 +55,12 @@ func resolveServer(s *proxy.Server, dir string) {
 	}
 	resolveAccessLog(s.AccessLog, dir)
 	absolute(&s.Root, dir)
+	absolute(&s.AuthBasicUserFile, dir)
 	for i := range s.Location {
 		resolveSocket(&s.Location[i].ProxyPass, "http://unix:", dir)
 		resolveAccessLog(s.Location[i].AccessLog, dir)
 		absolute(&s.Location[i].Root, dir)
+		absolute(&s.Location[i].AuthBasicUserFile, dir)
 		absoluteFolder(&s.Location[i].Alias, dir)
 	}
 }

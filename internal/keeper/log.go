@@ -10,7 +10,7 @@ import (
 )
 
 // NewLog makes the daemon's own log on w: level is debug, info, warn or error;
-// format is console, for people, or json.
+// format is console, for people, json, or nginx, that of its error_log.
 func NewLog(w io.Writer, level, format string) (*zap.Logger, error) {
 	at, err := zapcore.ParseLevel(level)
 	if err != nil {
@@ -27,8 +27,10 @@ func NewLog(w io.Writer, level, format string) (*zap.Logger, error) {
 		enc.EncodeLevel = zapcore.CapitalLevelEncoder
 		enc.ConsoleSeparator = " "
 		encoder = zapcore.NewConsoleEncoder(enc)
+	case "nginx":
+		encoder = newNginxEncoder()
 	default:
-		return nil, fmt.Errorf("log format %q; expected console or json", format)
+		return nil, fmt.Errorf("log format %q; expected console, json or nginx", format)
 	}
 	sink := zapcore.Lock(zapcore.AddSync(w))
 	return zap.New(zapcore.NewCore(encoder, sink, at), zap.ErrorOutput(zapcore.Lock(os.Stderr))), nil

@@ -1,0 +1,190 @@
+package proxy
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/tg123/go-htpasswd"
+
+	"paddock/internal/value"
+	"paddock/proxy/http1"
+)
+
+// authRules are the compiled auth_basic of a place, after inheritance.
+type authRules struct {
+	on    bool
+	realm string // with quotes
+	path  string
+	users *users
+}
+
+// users are those of one file. Hashes are slow by intent: what was right once is
+// remembered, and only a part of the processors hashes at once.
+type users struct {
+	file    *htpasswd.File
+	hashing chan struct{}
+
+	mu    sync.Mutex
+	known map[[sha256.Size]byte]bool
+}
+
+// maxKnown bounds the passwords that are remembered of one file.
+const maxKnown = 1000
+
+// passwordForms are those that nginx knows, too: crypt(3)'s and {SHA}, {SSHA}, {PLAIN}.
+// A text without any form is none: nginx would take it for the outcome of crypt(3).
+var passwordForms = []htpasswd.PasswdParser{
+	htpasswd.AcceptBcrypt, htpasswd.AcceptMd5, htpasswd.AcceptCryptSha, htpasswd.AcceptSha, htpasswd.AcceptSsha, acceptPlain,
+}
+
+func acceptPlain(text string) (htpasswd.EncodedPasswd, error) {
+	plain, ok := strings.CutPrefix(text, "{PLAIN}")
+	if !ok {
+		return nil, nil
+	}
+	return htpasswd.AcceptPlain(plain)
+}
+
+// newUsers reads a file of "NAME:HASH[:comment]" lines.
+func newUsers(text string) (*users, error) {
+	var lines strings.Builder
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		parts := strings.SplitN(line, ":", 3)
+		if len(parts) < 2 || parts[0] == "" {
+			return nil, fmt.Errorf("%q: expected NAME:HASH", parts[0])
+		}
+		fmt.Fprintf(&lines, "%s:%s\n", parts[0], parts[1])
+	}
+	u := &users{hashing: make(chan struct{}, max(runtime.GOMAXPROCS(0)/2, 1)), known: map[[sha256.Size]byte]bool{}}
+	var bad []error
+	var err error
+	u.file, err = htpasswd.NewFromReader(strings.NewReader(lines.String()), passwordForms, func(err error) { bad = append(bad, err) })
+	return u, errors.Join(append(bad, err)...)
+}
+
+// match reports whether the password is the user's.
+func (u *users) match(user, password string) bool {
+	sum := sha256.Sum256([]byte(user + "\x00" + password))
+	u.mu.Lock()
+	known := u.known[sum]
+	u.mu.Unlock()
+	if known {
+		return true
+	}
+	u.hashing <- struct{}{}
+	ok := u.file.Match(user, password)
+	<-u.hashing
+	if ok {
+		u.mu.Lock()
+		if len(u.known) >= maxKnown {
+			clear(u.known)
+		}
+		u.known[sum] = true
+		u.mu.Unlock()
+	}
+	return ok
+}
+
+// auth resolves what a place sets over what it inherits.
+func (c *compiler) auth(key string, own *Settings, a authRules) authRules {
+	switch {
+	case own.AuthBasic == "off":
+		a.on = false
+	case own.AuthBasic != "":
+		a.on, a.realm = true, `"`+strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(own.AuthBasic)+`"`
+		if !http1.IsValue(own.AuthBasic) {
+			c.problems.Addf(value.Join(key, "auth_basic"), "%q holds a control character", own.AuthBasic)
+		}
+	}
+	if path := own.AuthBasicUserFile; path != "" {
+		a.path, a.users = path, nil
+		text, ok := c.cfg.UserFiles[path]
+		if !ok {
+			return a // that it cannot be read is said where it was tried
+		}
+		var err error
+		if a.users, err = c.users(path, text); err != nil {
+			c.problems.Addf(value.Join(key, "auth_basic_user_file"), "%s: %v", path, err)
+		}
+	}
+	if a.on && a.path == "" {
+		c.problems.Addf(value.Join(key, "auth_basic"), "no auth_basic_user_file; expected one, as nobody could get in")
+	}
+	return a
+}
+
+// users reads a file once for all places that name it.
+func (c *compiler) users(path, text string) (*users, error) {
+	if c.out.users == nil {
+		c.out.users = map[string]*users{}
+	}
+	if u := c.out.users[path]; u != nil {
+		return u, nil
+	}
+	u, err := newUsers(text)
+	c.out.users[path] = u
+	return u, err
+}
+
+// authenticate lets only users with their password in (nginx: auth_basic). It runs
+// where it may wait.
+func (x *exchange) authenticate() error {
+	a := &x.place.auth
+	if !a.on {
+		return nil
+	}
+	field, _ := x.req.Get("authorization")
+	user, password, ok := basicCredentials(field)
+	if ok && a.users != nil && a.users.match(user, password) {
+		return nil
+	}
+	if ok && a.users != nil {
+		text := "password mismatch"
+		if !a.users.file.Exists(user) {
+			text = fmt.Sprintf("was not found in %q", a.path)
+			x.conn.proxy.logger.Error(fmt.Sprintf("user %q %s", loggable(user), text), x.clientFields()...)
+		} else {
+			x.conn.proxy.logger.Error(fmt.Sprintf("user %q: %s", loggable(user), text), x.clientFields()...)
+		}
+	}
+	x.detour.kept = http1.AppendField(x.detour.kept, "WWW-Authenticate", "Basic realm="+a.realm)
+	return errUnauthorized
+}
+
+var errUnauthorized = &refusal{status: 401}
+
+// basicCredentials reads an Authorization field (RFC 7617).
+func basicCredentials(field []byte) (user, password string, ok bool) {
+	const scheme = "basic "
+	if len(field) < len(scheme) || !isField(field[:len(scheme)], scheme) {
+		return "", "", false
+	}
+	encoded := strings.TrimRight(string(bytes.TrimSpace(field[len(scheme):])), "=")
+	plain, err := base64.RawStdEncoding.DecodeString(encoded)
+	if err != nil {
+		return "", "", false
+	}
+	user, password, ok = strings.Cut(string(plain), ":")
+	return user, password, ok && user != ""
+}
+
+// loggable is a name without what could end its quotes or its line: whoever asks
+// chooses it, and fail2ban reads the line.
+func loggable(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == '"' || r == '\\' || r == 0x7f {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(name, "?"))
+}
