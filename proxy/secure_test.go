@@ -223,7 +223,7 @@ func TestNameChoosesTheCertificateAsItChoosesTheServer(t *testing.T) {
 			t.Errorf("%s: got the certificate of %s", name, got)
 		}
 	}
-	for _, name := range []string{"", "unknown.test", "127.0.0.1", "a..test", strings.Repeat("a", 250) + ".test"} {
+	for _, name := range []string{"", "unknown.test", "127.0.0.1", "a..test", "a\x00.test", "a.test\x00.b.test", strings.Repeat("a", 250) + ".test"} {
 		conn := tls.Client(r.dial(), &tls.Config{ServerName: name, InsecureSkipVerify: true})
 		must(t, conn.Handshake())
 		if got := conn.ConnectionState().PeerCertificates[0].Subject.CommonName; got != "a.test" {

@@ -69,9 +69,17 @@ func TestRenewalInformationIsAskedForInTime(t *testing.T) {
 	if got := h.renewAt(); !got.Equal(now.Add(time.Hour)) {
 		t.Errorf("renewed at %v, not when the authority asks for it", got)
 	}
+	h.held.ari.SelectedTime = now.Add(70 * 24 * time.Hour)
+	if got := h.renewAt(); !got.Equal(now.Add(70 * 24 * time.Hour)) {
+		t.Errorf("renewed at %v, not when the authority asks for it, which is late but not too late", got)
+	}
 	h.held.ari.SelectedTime = now.Add(1000 * 24 * time.Hour)
-	if left := h.held.Leaf.NotAfter.Sub(h.renewAt()); left < 25*24*time.Hour {
+	if left := h.held.Leaf.NotAfter.Sub(h.renewAt()); left < 8*24*time.Hour {
 		t.Errorf("renewed with %v left, because an authority named a later time", left)
+	}
+	h.held.ari.SelectedTime, h.since = over, now
+	if wait := h.renewAt().Sub(now); wait < time.Hour {
+		t.Errorf("renewed again after %v, because an authority named a time that is over", wait)
 	}
 }
 

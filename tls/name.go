@@ -49,6 +49,7 @@ type holder struct {
 	held  *stored
 	fails int
 	gains int
+	since time.Time // when held came to us
 	askAt time.Time // not before: what the authority suggests, after it could not be asked
 	end   context.CancelFunc
 	done  chan struct{}
@@ -94,7 +95,7 @@ func (h *holder) wake() {
 // preload takes what is stored, before the holder runs.
 func (h *holder) preload(ctx context.Context, s *source) {
 	if c, err := s.load(ctx, h.name); err == nil {
-		h.held = c
+		h.held, h.since = c, h.now()
 		h.certificate.Store(&c.Certificate.Certificate)
 		h.publish(nil, 0)
 	}
@@ -167,6 +168,9 @@ func (h *holder) load(ctx context.Context, s *source) error {
 	var io *fs.PathError
 	switch {
 	case err == nil:
+		if h.held == nil || !h.held.Leaf.Equal(c.Leaf) {
+			h.since = h.now()
+		}
 		h.held = c
 		h.certificate.Store(&c.Certificate.Certificate)
 		return nil
@@ -205,14 +209,22 @@ func (h *holder) order(ctx context.Context) context.Context {
 }
 
 // renewAt is when the certificate is to be renewed: at the time that was chosen in its
-// authority's window, but not later than its age allows.
+// authority's window, within bounds that no mistake of an authority moves, else by age.
 func (h *holder) renewAt() time.Time {
-	leaf, life := h.held.Leaf, h.held.Lifetime()
-	at := leaf.NotAfter.Add(-time.Duration(float64(life) * ratio(life)))
-	if chosen := h.held.ari.SelectedTime; !chosen.IsZero() && chosen.Before(at) {
-		return chosen
+	life, end := h.held.Lifetime(), h.held.Leaf.NotAfter
+	chosen := h.held.ari.SelectedTime
+	if chosen.IsZero() {
+		return end.Add(-part(life, ratio(life)))
 	}
-	return at
+	chosen = later(chosen, h.since.Add(min(part(life, youngest), askPause)))
+	if last := end.Add(-part(life, lastRatio(life))); last.Before(chosen) {
+		return last
+	}
+	return chosen
+}
+
+func part(life time.Duration, ratio float64) time.Duration {
+	return time.Duration(float64(life) * ratio)
 }
 
 // rest is how long nothing has to be done.

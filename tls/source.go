@@ -28,6 +28,13 @@ const (
 	renewalRatio      = 1.0 / 3
 	shortRenewalRatio = 1.0 / 2
 	shortLife         = 10 * 24 * time.Hour
+
+	// lastRenewalRatio is what is left at the latest, whatever the authority says, and
+	// youngest the part of its life that it must be here for before an authority's word
+	// alone renews it: an authority that is wrong must not be asked every second.
+	lastRenewalRatio      = 1.0 / 10
+	lastShortRenewalRatio = 1.0 / 3
+	youngest              = 1.0 / 20
 )
 
 // source is where the certificates of one mode come from, by one configuration.
@@ -130,6 +137,13 @@ func ratio(life time.Duration) float64 {
 		return shortRenewalRatio
 	}
 	return renewalRatio
+}
+
+func lastRatio(life time.Duration) float64 {
+	if life < shortLife {
+		return lastShortRenewalRatio
+	}
+	return lastRenewalRatio
 }
 
 // waits returns until when every authority has asked to wait; zero: one can be asked.

@@ -122,6 +122,12 @@ func TestEachChallengeIsAnsweredByOwnListeners(t *testing.T) {
 		t.Errorf("renew the certificate of an address: %s", out)
 	}
 
+	// Pebble suggests when to renew (RFC 9773).
+	// Pebble suggests when to renew (RFC 9773).
+	d.until("the authority's time of renewal is known", func() bool {
+		c := d.certificates()["a.test"]
+		return c.Why == "its authority asks for it" && c.RenewAt.After(time.Now()) && c.RenewAt.Before(c.NotAfter)
+	})
 	d.checkStore()
 	d.redirects(p)
 	d.unknownNames(p, secure)
