@@ -65,11 +65,64 @@ func (s *stress) serve(c *Conn) {
 			c.Close()
 			return
 		}
-		if rand.IntN(2) == 0 {
+		switch rand.IntN(3) {
+		case 0:
 			c.WaitReadable(s.serve)
+			return
+		case 1:
+			(&inlineEcho{stress: s}).serve(c)
 			return
 		}
 	}
+}
+
+// inlineEcho echoes one frame on the poller's goroutine: what it has so far is all of its state. It hands the connection
+// over to a goroutine when the echo does not fit into the socket.
+type inlineEcho struct {
+	*stress
+	got []byte
+}
+
+func (e *inlineEcho) serve(c *Conn) {
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := c.TryRead(buf)
+		e.got = append(e.got, buf[:n]...)
+		switch {
+		case err == ErrWouldBlock:
+			if c.Arm(e.serve) {
+				return
+			}
+		case err != nil:
+			c.Close()
+			return
+		case len(e.got) >= frameHead && len(e.got) == frameHead+int(binary.BigEndian.Uint32(e.got[8:])):
+			e.answer(c)
+			return
+		}
+	}
+}
+
+func (e *inlineEcho) answer(c *Conn) {
+	split := rand.IntN(len(e.got))
+	n, err := c.TryWritev([][]byte{e.got[:split], e.got[split:]})
+	if err == nil {
+		next := &inlineEcho{stress: e.stress}
+		next.serve(c)
+		return
+	}
+	go func() {
+		for rest := e.got[n:]; err == ErrWouldBlock || err == nil && len(rest) > 0; {
+			k := 0
+			k, err = c.WriteSome(rest)
+			rest = rest[k:]
+		}
+		if err != nil {
+			c.Close()
+			return
+		}
+		e.stress.serve(c)
+	}()
 }
 
 func (s *stress) echo(c *Conn) error {
