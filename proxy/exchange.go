@@ -309,7 +309,7 @@ func (x *exchange) record() {
 	x.End = x.conn.proxy.when(x.clock())
 	x.count()
 	x.conn.proxy.requests.Add(1)
-	if x.place == nil {
+	if x.place == nil || x.place == x.server.whole { // nobody has looked for a location
 		x.Root, x.RootPath = x.server.whole.documentRoot()
 	}
 	for _, t := range x.rules().logs {

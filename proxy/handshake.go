@@ -66,7 +66,7 @@ func (c *conn) handshake() bool {
 		return false // nobody spoke
 	}
 	if s.wire.in[0] != recordHandshake {
-		c.misplaced = bytes.Clone(s.wire.in)
+		c.misplaced, c.info.Scheme = bytes.Clone(s.wire.in), "http"
 		s.wire.drop()
 		return true
 	}

@@ -480,6 +480,7 @@ type logCase struct {
 	early bool         // it fails before an app is reached
 	hangs string       // the client goes on when the app has the request of that name
 	tls   *tls.Config  // what the client says over TLS; nil: the usual
+	plain bool         // it does not speak TLS where that is spoken
 	http2 func(*peer2) // what it says in HTTP/2; then it closes
 }
 
@@ -508,7 +509,7 @@ func (c logCase) run(t *testing.T, s logSite, from string) (raw string) {
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(caseTime))
 	tcp := conn.(*net.TCPConn)
-	if s.secure {
+	if s.secure && !c.plain {
 		if conn, err = c.secured(conn); err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			return ""

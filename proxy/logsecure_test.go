@@ -32,6 +32,14 @@ func secureLogCases() (cases []logCase) {
 	add("a file", valid("GET /static/page.html"), usual)
 	add("a redirect", valid("GET /r301"), usual)
 	add("several", strings.Replace(valid("GET /r200"), "Connection: close\r\n", "", 1)+valid("GET /ok"), usual)
+	cases = append(
+		cases,
+		logCase{name: "TLS: plain HTTP", send: valid("GET /ok"), plain: true, then: halfClose},
+		logCase{name: "TLS: plain HTTP, malformed", send: "junk\r\n\r\n", plain: true, then: halfClose},
+		logCase{name: "TLS: no byte", plain: true, then: silence},
+		logCase{name: "TLS: a handshake that is cut", send: "\x16\x03\x01\x02\x00\x01", plain: true, then: closeNow},
+		logCase{name: "TLS: a handshake that is none", send: "\x16\x03\x01\x00\x05hello", plain: true},
+	)
 
 	h2 := func(name string, do func(*peer2)) {
 		cases = append(cases, logCase{name: "h2: " + name, tls: usual, http2: do})

@@ -2,12 +2,15 @@ package faults
 
 import (
 	"compress/gzip"
+	"encoding/json"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func TestLogRotatedBySizeUnderLoadLosesNoLine(t *testing.T) { // E5
@@ -77,4 +80,76 @@ func TestLogThatIsAFifoWithoutAReaderBlocksNoRequest(t *testing.T) { // E6
 		s := d.status(t)
 		return len(s.Logs) == 1 && s.Logs[0].Lines+s.Logs[0].Dropped == l.sent && s.Logs[0].Dropped > 0
 	})
+}
+
+func TestRequestsGoToLogsOfEveryKind(t *testing.T) {
+	d := folder(t)
+	server, err := net.ListenPacket("unixgram", filepath.Join(d.dir, "syslog.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	hosts := filepath.Join(d.dir, "hosts")
+	if err := os.Mkdir(hosts, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(hosts, 0o777); err != nil { // the proxy's user makes files there
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Join(d.dir, "syslog.sock"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	logs := func(last string) string {
+		return syncApp + `access_log = [
+			"` + d.dir + `/plain.log short", { path = "` + d.dir + `/own.json", format = "json", mode = "0600" },
+			"` + hosts + `/$host.log short", "syslog:server=unix:` + d.dir + `/syslog.sock,nohostname short",
+			` + last + `]
+			[log_format]
+			short = '$request $status'
+			`
+	}
+	d.configure(logs(`"` + d.dir + `/packed.gz short gzip if=$arg_pack"`))
+	d.run()
+	d.waitLog(`web entered RUNNING state`)
+	ask := func(target string) {
+		t.Helper()
+		if _, err := get(d.addr, target, patience); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask("/one")
+	ask("/two?pack=1")
+	d.configure(logs(`"` + d.dir + `/packed.gz short gzip=9"`)) // that log is another one now, the others go on
+	d.log.forget()
+	d.signal(syscall.SIGHUP)
+	d.waitLog(`reloaded`)
+	ask("/three")
+	if code := d.stop(); code != 0 {
+		t.Errorf("stopped with exit code %d", code)
+	}
+	const all = "GET /one HTTP/1.1 404\nGET /two?pack=1 HTTP/1.1 404\nGET /three HTTP/1.1 404\n"
+	if got := d.read("plain.log"); got != all {
+		t.Errorf("plain.log has %q", got)
+	}
+	files, _ := filepath.Glob(hosts + "/*")
+	if len(files) != 1 || readPacked(t, files[0]) != all {
+		t.Errorf("by host: %v", files)
+	}
+	if got := readPacked(t, filepath.Join(d.dir, "packed.gz")); got != "GET /two?pack=1 HTTP/1.1 404\nGET /three HTTP/1.1 404\n" {
+		t.Errorf("packed.gz has %q", got)
+	}
+	if got := d.read("own.json"); strings.Count(got, "\n") != 3 || !json.Valid([]byte(strings.SplitN(got, "\n", 2)[0])) {
+		t.Errorf("own.json has %q", got)
+	}
+	if info, err := os.Stat(filepath.Join(d.dir, "own.json")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("own.json: %v, %v", info.Mode(), err)
+	}
+	buf := make([]byte, 1000)
+	server.SetReadDeadline(time.Now().Add(patience))
+	for line := range strings.Lines(all) {
+		n, _, err := server.ReadFrom(buf)
+		if err != nil || !strings.HasPrefix(string(buf[:n]), "<190>") || !strings.HasSuffix(string(buf[:n])+"\n", " nginx: "+line) {
+			t.Errorf("syslog got %q, %v; want %q", buf[:n], err, line)
+		}
+	}
 }
