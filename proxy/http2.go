@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"paddock/proxy/http2"
+	"paddock/proxy/netpoll"
 )
 
 // http2Rules are the compiled settings of a server for connections of HTTP/2.
@@ -82,7 +83,17 @@ func (c *conn) serveHTTP2(begin []byte) {
 	if c.listener.retired.Load() { // retire may have looked before it was there
 		h.Shutdown()
 	}
-	if err := h.Serve(begin); err != nil {
+	c.goOnHTTP2(h.Serve(begin))
+}
+
+// goOnHTTP2 waits, without a goroutine, for an idle connection of HTTP/2 to go on, or
+// forgets one that is over.
+func (c *conn) goOnHTTP2(err error) {
+	if err == http2.ErrIdle {
+		c.nc.WaitReadable(c.resumeHTTP2)
+		return
+	}
+	if err != nil {
 		level := zap.DebugLevel
 		if http2.IsFlood(err) {
 			level = zap.InfoLevel
@@ -91,6 +102,8 @@ func (c *conn) serveHTTP2(begin []byte) {
 	}
 	c.proxy.conns.remove(c)
 }
+
+func (c *conn) resumeHTTP2(*netpoll.Conn) { c.goOnHTTP2(c.http2.Load().Resume()) }
 
 // http2Wire is a connection, with or without TLS, as the engine of HTTP/2 uses it.
 type http2Wire struct{ c *conn }

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -678,6 +679,33 @@ func TestReloadKeepsHTTP2Connections(t *testing.T) {
 		t.Errorf("stats %v", s)
 	}
 	t.Logf("%d sent over one connection with a reload after each, %d answered, 0 failed", n, n)
+}
+
+// A connection of HTTP/2 that has been idle for five seconds has no goroutine, and goes
+// on when a request comes.
+func TestIdleHTTP2ConnectionsNeedNoGoroutine(t *testing.T) {
+	r := newRig2(t, nil)
+	r.backend(1, echo)
+	r.ready(1, 0)
+	r.dial2().get("/warm")
+	before := runtime.NumGoroutine()
+	const n = 50
+	var all []*peer2
+	for range n {
+		p := r.dial2()
+		all = append(all, p)
+		p.get("/first")
+	}
+	if got := runtime.NumGoroutine(); got < before+n {
+		t.Fatalf("%d goroutines before, %d with %d connections", before, got, n)
+	}
+	r.waitFor("the goroutines end", func(Stats) bool { return runtime.NumGoroutine() < before+n/2 })
+	for i, p := range all {
+		path := "/" + strconv.Itoa(i)
+		if got := p.get(path); got.body != path {
+			t.Errorf("connection %d got %v", i, got)
+		}
+	}
 }
 
 // A proxy that shuts down, or gives up the address, finishes what was sent to it.

@@ -35,6 +35,7 @@ const (
 	maxOut           = 1 << 20          // bytes of heads and control frames that a client may leave unread
 	readBuffer       = 32 << 10         // of a connection with a stream
 	smallBuffer      = 1 << 10          // of one without: most requests fit
+	parkAfter        = 5 * time.Second  // without a stream: then it needs no goroutine
 	remembered       = 256              // streams that ended last; what still comes for them is known to be late
 	drainTimeout     = time.Second      // for the client to have seen the first GOAWAY
 	closeTimeout     = time.Second      // for the last bytes to be taken

@@ -34,22 +34,23 @@ type Conn struct {
 	// The reader's own.
 	begin      []byte // read before Serve and not yet moved to in
 	in         []byte
-	small      [smallBuffer]byte // what in is while the connection is idle
-	start, end int               // in[start:end] was read and not yet taken
+	start, end int // in[start:end] was read and not yet taken
 	decoder    *hpack.Decoder
 	block      block
 	head       openHead
 	greeted    bool // the client's SETTINGS have come
 
 	handlers sync.WaitGroup
-	written  chan struct{} // closed when the writer has ended
 
-	mu       sync.Mutex // guards what follows, and the streams
-	work     sync.Cond  // the writer waits for it
-	out      []byte     // what is to be written
-	spare    []byte     // the buffer that is being written, or was
-	closing  bool       // nothing is to come behind what out holds
-	failed   error      // why the connection is over; nil while it is not
+	mu       sync.Mutex    // guards what follows, and the streams
+	work     sync.Cond     // the writer waits for it
+	writing  bool          // it runs, or has failed
+	written  chan struct{} // closed when it has ended
+	parked   bool          // no reader, and soon no writer
+	out      []byte        // what is to be written
+	spare    []byte        // the buffer that is being written, or was
+	closing  bool          // nothing is to come behind what out holds
+	failed   error         // why the connection is over; nil while it is not
 	phase    phase
 	drained  *time.Timer
 	streams  map[uint32]*Stream
@@ -103,7 +104,6 @@ func NewConn(nc Transport, cfg Config, handle func(*Stream)) *Conn {
 	now := time.Now()
 	c := &Conn{
 		nc: nc, cfg: cfg.withDefaults(), handle: handle,
-		written: make(chan struct{}),
 		streams: map[uint32]*Stream{}, idle: now,
 		window: firstWindow, initial: firstWindow, credit: connWindow,
 		resets:  newBucket(resetBurst, resetsPerSecond, now),
@@ -115,19 +115,51 @@ func NewConn(nc Transport, cfg Config, handle func(*Stream)) *Conn {
 	return c
 }
 
-var readBuffers = sync.Pool{New: func() any { return new([readBuffer]byte) }}
+var (
+	readBuffers  = sync.Pool{New: func() any { return new([readBuffer]byte) }}
+	smallBuffers = sync.Pool{New: func() any { return new([smallBuffer]byte) }}
+)
 
-// Serve serves the connection until it is over and closes it. begin is what was
-// read of it already; it stays as it is. When Serve returns every stream is
+// ErrIdle is what Serve and Resume return when there has been no stream for a while.
+// The connection then has neither goroutine nor buffer. Resume goes on, when there is
+// something to read or the read deadline has passed.
+var ErrIdle = errors.New("http2: the connection is idle")
+
+// Serve serves the connection until it is over, and closes it, or until it is idle.
+// begin is what was read of it already; it stays as it is. At the end every stream is
 // closed. The error says why it ended: nil when neither side did anything wrong.
 func (c *Conn) Serve(begin []byte) error {
-	c.begin, c.in = begin, c.small[:]
-	defer c.giveIn()
+	c.begin = begin
 	c.greet()
-	go c.write()
-	err := c.read()
+	return c.serve(c.readFirst)
+}
+
+// Resume goes on with an idle connection, as Serve.
+func (c *Conn) Resume() error {
+	c.unpark()
+	return c.serve(c.readFrames)
+}
+
+// unpark has the reader look at the clock again in a while, unless the time of the
+// connection is over.
+func (c *Conn) unpark() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.parked = false
+	if left := time.Until(c.idle.Add(c.cfg.IdleTimeout)); left > 0 {
+		_ = c.setUntil(time.Now().Add(min(left, parkAfter))) // an error is the next Read's
+	}
+}
+
+func (c *Conn) serve(read func() error) error {
+	c.in = smallBuffers.Get().(*[smallBuffer]byte)[:]
+	defer c.giveIn()
+	err := guard(read)
+	if err == ErrIdle {
+		return err
+	}
 	c.fail(err)
-	<-c.written
+	c.flushed()
 	if err != io.EOF && err != ErrClosed {
 		c.linger()
 	}
@@ -146,26 +178,34 @@ func (c *Conn) greet() {
 	defer c.mu.Unlock()
 	c.out = appendSettings(c.out, c.cfg.MaxStreams, c.cfg.BodyWindow)
 	c.out = appendWindowUpdate(c.out, 0, connWindow-firstWindow)
-	c.work.Signal()
+	c.wake()
 }
 
 // errOver ends the reader when nobody did anything wrong: the connection was idle,
 // or is drained.
 var errOver = errors.New("http2: the connection is over")
 
-// read is the reader. A panic ends this connection and no other.
-func (c *Conn) read() (err error) {
+// guard is the reader. A panic ends this connection and no other.
+func guard(read func() error) (err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
 			err = &connError{InternalError, fmt.Sprintf("panic: %v\n%s", reason, debug.Stack())}
 		}
 	}()
+	return read()
+}
+
+func (c *Conn) readFirst() error {
 	if err := c.setDeadline(c.cfg.HeaderTimeout); err != nil {
 		return err
 	}
 	if err := c.readPreface(); err != nil {
 		return err
 	}
+	return c.readFrames()
+}
+
+func (c *Conn) readFrames() error {
 	for {
 		f, err := c.readFrame()
 		if err != nil {
@@ -235,13 +275,14 @@ func (c *Conn) makeRoom(n int) {
 		c.start, c.end = 0, 0
 		if len(c.in) > smallBuffer && c.isIdle() {
 			c.giveIn()
-			c.in = c.small[:]
+			c.in = smallBuffers.Get().(*[smallBuffer]byte)[:]
 		}
 	}
 	if len(c.in) == smallBuffer && (n > smallBuffer || c.end > 0) {
 		buf := readBuffers.Get().(*[readBuffer]byte)
-		c.end = copy(buf[:], c.in[c.start:c.end])
-		c.in, c.start = buf[:], 0
+		n := copy(buf[:], c.in[c.start:c.end])
+		c.giveIn()
+		c.in, c.start, c.end = buf[:], 0, n
 	}
 	if c.start+n > len(c.in) {
 		c.end = copy(c.in, c.in[c.start:c.end])
@@ -249,10 +290,14 @@ func (c *Conn) makeRoom(n int) {
 	}
 }
 
+// giveIn gives the buffer back.
 func (c *Conn) giveIn() {
 	if len(c.in) > smallBuffer {
 		readBuffers.Put((*[readBuffer]byte)(c.in))
+	} else {
+		smallBuffers.Put((*[smallBuffer]byte)(c.in))
 	}
+	c.in = nil
 }
 
 func (c *Conn) isIdle() bool {
@@ -276,13 +321,22 @@ func (c *Conn) timedOut(err error) error {
 	case !c.greeted || c.head.stream != 0:
 		return errOver
 	}
-	left := c.cfg.IdleTimeout
-	if len(c.streams) == 0 {
-		if left -= time.Since(c.idle); left <= 0 {
-			return errOver
-		}
+	if len(c.streams) > 0 {
+		return c.setUntil(time.Now().Add(parkAfter))
 	}
-	return c.nc.SetReadDeadline(time.Now().Add(left))
+	end := c.idle.Add(c.cfg.IdleTimeout)
+	switch rest := c.idle.Add(parkAfter); {
+	case !time.Now().Before(end):
+		return errOver
+	case time.Now().Before(rest) && rest.Before(end):
+		return c.setUntil(rest)
+	}
+	if err := c.setUntil(end); err != nil || c.start < c.end || len(c.out) > 0 {
+		return err
+	}
+	c.parked = true
+	c.work.Signal()
+	return ErrIdle
 }
 
 // setDeadline sets the time for what is to be read next.
@@ -326,7 +380,7 @@ func (c *Conn) fail(err error) {
 	}
 	c.closing = true
 	_ = c.nc.SetWriteDeadline(time.Now().Add(closeTimeout)) // one that is broken fails by itself
-	c.work.Signal()
+	c.wake()
 }
 
 // linger says that nothing more comes, and swallows what the client still sends
@@ -374,7 +428,7 @@ func (c *Conn) windUp() {
 	c.out = appendGoAway(c.out, maxStreamID, NoError)
 	c.out = appendPing(c.out, 0, drainPing)
 	c.drained = time.AfterFunc(drainTimeout, c.heard)
-	c.work.Signal()
+	c.wake()
 }
 
 // heard goes on when the client knows that it may open no more streams.
@@ -387,7 +441,7 @@ func (c *Conn) heard() {
 	c.phase = draining
 	c.drained.Stop()
 	c.out = appendGoAway(c.out, c.lastID, NoError)
-	c.work.Signal()
+	c.wake()
 	c.endDrained()
 }
 

@@ -7,7 +7,8 @@
 //	client ─► readFrame ─► take… ─► Stream ──► handler
 //	client ◄─ writer ◄──── out ◄─── Send ◄────────┘
 //
-// One goroutine reads (Serve) and one writes. A handler begins on the reader's and
+// One goroutine reads (Serve) and one writes; there is neither while the connection is
+// idle (ErrIdle). A handler begins on the reader's and
 // goes on wherever it likes. What they share is guarded by one mutex of the connection;
 // nobody holds it while a system call is made. The reader never waits for the client to
 // take bytes: what it has to answer goes into the outgoing buffer, and everything

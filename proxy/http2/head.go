@@ -72,7 +72,7 @@ func (c *Conn) takeContinuation(f *frame) error {
 	if err != nil || c.head.stream != 0 {
 		return err
 	}
-	return c.setDeadline(c.cfg.IdleTimeout)
+	return c.setDeadline(parkAfter)
 }
 
 // takeFragment decodes a part of a head, and goes on with the whole when it is the
@@ -158,7 +158,7 @@ func (c *Conn) open(h *openHead) (*Stream, error) {
 func (c *Conn) refuse(id uint32) error {
 	c.out = appendReset(c.out, id, RefusedStream)
 	c.late.add(id, true)
-	c.work.Signal()
+	c.wake()
 	return c.pay(&c.resets, 1)
 }
 

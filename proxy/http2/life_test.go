@@ -22,7 +22,7 @@ func pipe(t *testing.T, cfg Config, handle func(*Stream)) (client net.Conn, done
 	client, server := net.Pipe()
 	c = NewConn(server, cfg, apart(handle))
 	done = make(chan error, 1)
-	go func() { done <- c.Serve(nil) }()
+	go func() { done <- serve(c) }()
 	t.Cleanup(func() { client.Close() })
 	return client, done, c
 }
@@ -335,4 +335,66 @@ func TestReadEndsAtADeadlineSetMeanwhile(t *testing.T) {
 	if err := <-ended; !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("read ended with %v", err)
 	}
+}
+
+func TestIdleConnectionIsGivenUpAndGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := net.Pipe()
+		defer client.Close()
+		c := NewConn(server, Config{IdleTimeout: time.Minute}, apart(echo))
+		var got bytes.Buffer
+		var mu sync.Mutex
+		go func() {
+			buf := make([]byte, 1024)
+			for {
+				n, err := client.Read(buf)
+				mu.Lock()
+				got.Write(buf[:n])
+				mu.Unlock()
+				if err != nil {
+					return
+				}
+			}
+		}()
+		read := func() string {
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			defer got.Reset()
+			return got.String()
+		}
+		done := make(chan error)
+		begun := time.Now()
+		go func() { done <- c.Serve(nil) }()
+		_, err := client.Write(appendFrameHeader([]byte(Preface), 0, frameSettings, 0, 0))
+		must(t, err)
+		for round := range 3 {
+			if err := <-done; err != ErrIdle {
+				t.Fatalf("round %d: it ended with %v", round, err)
+			}
+			if idle := time.Since(begun); idle != parkAfter {
+				t.Errorf("round %d: given up after %v", round, idle)
+			}
+			read()
+			time.Sleep(time.Second)
+			go func() { done <- c.Resume() }()
+			block := []byte{0x82, 0x86, 0x84, 0x01, 1, 'a'} // GET http / with :authority a
+			_, err := client.Write(appendBlock(nil, uint32(2*round+1), block, true))
+			must(t, err)
+			if text := read(); !strings.Contains(text, "GET / HTTP/1.1") {
+				t.Errorf("round %d: got %q", round, text)
+			}
+			begun = time.Now()
+		}
+		<-done
+		read()
+		c.Shutdown()
+		if text := read(); !strings.Contains(text, "paddock!") {
+			t.Errorf("shutdown wrote %q", text)
+		}
+		go func() { done <- c.Resume() }() // as the deadline, which Shutdown sets, would
+		if err := <-done; err != nil {
+			t.Errorf("ended with %v", err)
+		}
+	})
 }

@@ -43,7 +43,7 @@ func dial(t *testing.T, cfg Config, handle func(*Stream)) *peer {
 func peerOn(t *testing.T, nc, server net.Conn, cfg Config, handle func(*Stream)) *peer {
 	t.Helper()
 	p := &peer{t: t, nc: nc, done: make(chan error, 1), conn: NewConn(server, cfg, apart(handle))}
-	go func() { p.done <- p.conn.Serve(nil) }()
+	go func() { p.done <- serve(p.conn) }()
 	t.Cleanup(func() { nc.Close() })
 	p.Framer = xhttp2.NewFramer(nc, nc)
 	p.enc = hpack.NewEncoder(&p.buf)
@@ -167,6 +167,15 @@ func (p *peer) over() {
 	if err := p.ended(); err != nil {
 		p.t.Errorf("ended with %v", err)
 	}
+}
+
+// serve serves a connection to its end.
+func serve(c *Conn) error {
+	err := c.Serve(nil)
+	for err == ErrIdle {
+		err = c.Resume()
+	}
+	return err
 }
 
 // apart runs a handler on a goroutine of its own.

@@ -128,7 +128,7 @@ func (s *Stream) sendParts(head, data []byte, last bool) (sent Sent, err error) 
 		s.finish()
 	}
 	s.conn.boundOut()
-	s.conn.work.Signal()
+	s.conn.wake()
 	return sent, nil
 }
 
@@ -224,7 +224,7 @@ func (s *Stream) await(until time.Time) error {
 		c.blocked.push(s)
 	}
 	s.waits = own
-	c.work.Signal()
+	c.wake()
 	c.mu.Unlock()
 	wait(s.room, until)
 	c.mu.Lock()

@@ -45,10 +45,10 @@ func (c *Conn) takeSettings(f *frame) error {
 		}
 	}
 	c.out = appendFrameHeader(c.out, 0, frameSettings, flagAck, 0)
-	c.work.Signal()
+	c.wake()
 	if !c.greeted {
 		c.greeted = true
-		return c.setUntil(c.idle.Add(c.cfg.IdleTimeout))
+		return c.setUntil(c.idle.Add(min(c.cfg.IdleTimeout, parkAfter)))
 	}
 	return nil
 }

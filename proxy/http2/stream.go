@@ -142,7 +142,7 @@ func (s *Stream) takeBody(p []byte) int {
 	s.conn.giveBack(n)
 	if s.unreturned += n; !s.ended && s.unreturned >= s.conn.cfg.BodyWindow/2 {
 		s.conn.out = appendWindowUpdate(s.conn.out, s.id, uint32(s.unreturned))
-		s.conn.work.Signal()
+		s.conn.wake()
 		s.credit += s.unreturned
 		s.unreturned = 0
 	}
@@ -165,7 +165,7 @@ func (s *Stream) Reset(code Code) {
 		return
 	}
 	c.out = appendReset(c.out, s.id, code)
-	c.work.Signal()
+	c.wake()
 	s.resetByUs, s.err = true, ErrReset
 	signal(s.arrived)
 	signal(s.room)
@@ -181,7 +181,7 @@ func (s *Stream) Close() {
 	defer c.mu.Unlock()
 	if s.err == nil && !s.ended {
 		c.out = appendReset(c.out, s.id, NoError)
-		c.work.Signal()
+		c.wake()
 		s.resetByUs = true
 	}
 	c.giveBack(len(s.body) - s.at)

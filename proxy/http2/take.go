@@ -111,7 +111,7 @@ func (c *Conn) takePing(f *frame) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.out = appendPing(c.out, flagAck, data)
-	c.work.Signal()
+	c.wake()
 	return c.pay(&c.control, 1)
 }
 
@@ -233,7 +233,7 @@ func (c *Conn) giveBack(n int) {
 	c.out = appendWindowUpdate(c.out, 0, uint32(c.unreturned))
 	c.credit += c.unreturned
 	c.unreturned = 0
-	c.work.Signal()
+	c.wake()
 }
 
 // streamError resets a stream for what the client did (CVE-2025-8671: it is paid
@@ -243,7 +243,7 @@ func (c *Conn) streamError(id uint32, code Code, why error) error {
 		return protocolError(why.Error())
 	}
 	c.out = appendReset(c.out, id, code)
-	c.work.Signal()
+	c.wake()
 	if s := c.streams[id]; s != nil {
 		s.resetByUs = true
 		s.hangUp(why)

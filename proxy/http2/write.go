@@ -7,10 +7,28 @@ import (
 	"time"
 )
 
+// wake has the writer write what is in out. mu is held.
+func (c *Conn) wake() {
+	if c.writing {
+		c.work.Signal()
+		return
+	}
+	c.writing, c.written = true, make(chan struct{})
+	go c.write(c.written)
+}
+
+// flushed waits for the writer's end.
+func (c *Conn) flushed() {
+	c.mu.Lock()
+	written := c.written
+	c.mu.Unlock()
+	<-written
+}
+
 // write is the writer: it writes what streams and the reader have put into out, and
-// ends with the connection.
-func (c *Conn) write() {
-	defer close(c.written)
+// ends with the connection, or when that is parked.
+func (c *Conn) write(written chan<- struct{}) {
+	defer close(written)
 	for {
 		buf := c.nextOut()
 		if len(buf) == 0 {
@@ -26,7 +44,7 @@ func (c *Conn) write() {
 // nextOut waits for bytes to write, and takes all that are there.
 func (c *Conn) nextOut() []byte {
 	c.mu.Lock()
-	for len(c.out) == 0 && !c.closing {
+	for len(c.out) == 0 && !c.closing && !c.parked {
 		c.work.Wait()
 	}
 	if len(c.out) > 0 && !c.closing && len(c.streams) > 1 {
@@ -37,6 +55,10 @@ func (c *Conn) nextOut() []byte {
 		c.mu.Lock()
 	}
 	defer c.mu.Unlock()
+	if len(c.out) == 0 {
+		c.writing, c.out, c.spare = false, nil, nil
+		return nil
+	}
 	buf := c.out
 	if c.out = c.spare[:0]; len(c.streams) == 0 && cap(buf) > maxFrame {
 		c.spare = nil // an idle connection keeps no large buffer
