@@ -32,9 +32,7 @@ func TestReloadKeepsConnectionsAndUpstreams(t *testing.T) {
 	if r.proxy.upstreams["up"] != first {
 		t.Error("the upstream did not live on")
 	}
-	if s := r.proxy.Stats(); s.Connections != 1 || s.Requests != n {
-		t.Errorf("stats %+v", s)
-	}
+	r.waitFor("every request is counted, on one connection", func(s Stats) bool { return s.Connections == 1 && s.Requests == n })
 	t.Logf("%d sent over one connection with a reload after each, %d answered, 0 failed", n, n)
 }
 

@@ -30,6 +30,10 @@
 //	ready     requests go through, limit at once, the rest waits
 //	down      (backoff, fatal, stopped) 503 and Retry-After at once
 //
-// A goroutine serves a connection while a request is under way; an idle
+// A request begins inline, on the goroutine of the poller (inline.go). The simple case
+// ends there: between its two halves it waits for the app without a goroutine. Where it
+// would have to wait for anything else it goes on, at the stage it has come to, on a
+// goroutine of its own. What a slow client leaves of an answer waits in its backlog, in
+// memory and then in a file, so that the app is free again (backlog.go). An idle
 // connection has neither goroutine nor buffer.
 package proxy

@@ -4,12 +4,15 @@
 // # The poller
 //
 // A [Poller] has one epoll per core. Each epoll descriptor is itself waited for by the Go runtime's poller, so that an idle
-// loop holds no thread. A goroutine serves an active exchange and parks on a channel when its socket would block; an idle
-// connection ([Conn.WaitReadable]) has neither goroutine nor buffer.
+// loop holds no thread. An idle connection ([Conn.WaitReadable], [Conn.Arm]) has neither goroutine nor buffer.
 //
 //	accept ── Handler ── Read, Write ──┬── Close
 //	             ▲                     └── WaitReadable ──┐
 //	             └────── bytes, end of file, deadline, Wake ┘
+//
+// There are two ways to serve. A goroutine calls Read and Write, and parks on a channel when its socket would block. Inline
+// code runs on the loop's own goroutine: [Conn.TryRead] and [Conn.TryWritev] return [ErrWouldBlock] instead of waiting, and
+// Arm gives the connection up until there is more to do. Whatever may take long belongs to the first kind.
 //
 // # One word per direction
 //
@@ -17,7 +20,7 @@
 //
 //	nil      nothing is known to have happened since the last system call found the socket empty (or full)
 //	ready    an event came, or nobody has looked yet: the next call goes to the kernel
-//	armed    the connection waits in WaitReadable
+//	armed    the connection waits in WaitReadable or Arm
 //	waiter   a goroutine is parked
 //
 // Who removes a waiter wakes it, exactly once; what is woken tries its system call again and looks up why. A system call is
