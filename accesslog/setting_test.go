@@ -126,3 +126,35 @@ func TestLogsRotateAtTheFullHourDayWeekAndMonth(t *testing.T) {
 		t.Errorf("got %v for a log that rotates by size alone", never)
 	}
 }
+
+// What is taken can be used, and what is refused leaves nothing behind.
+func FuzzAccessLogText(f *testing.F) {
+	for _, text := range []string{
+		"off", "/a.log main buffer=32k gzip=3 flush=5m if=$host", "syslog:server=unix:/dev/log,facility=user,severity=debug,tag=x,nohostname", "/a/$host/b.log", "/a/${", "syslog:server=[::1", "x gzip buffer=",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var s Setting
+		if err := s.UnmarshalTOML(text); err != nil {
+			if s != (Setting{}) {
+				t.Errorf("%q was refused, and left %+v", text, s)
+			}
+			return
+		}
+		if s.Off || s.Check() != nil {
+			return
+		}
+		switch KindOf(s.Path) {
+		case KindSyslog:
+			if p, err := parseSyslog(s.Path); err != nil || p.addr == "" || p.priority < 0 || p.priority > 191 {
+				t.Errorf("%q: %+v, %v", text, p, err)
+			}
+		case KindFolder:
+			p, err := parseFolderPath(s.Path)
+			if err != nil || !strings.HasPrefix(s.Path, p.dir) || strings.Contains(p.dir, "$") {
+				t.Errorf("%q: %+v, %v", text, p, err)
+			}
+		}
+	})
+}

@@ -260,8 +260,15 @@ func (c *nginxCore) text() string {
 
 func startGuardedNginx(t *testing.T, site string) (addr, dir string, stop func()) {
 	t.Helper()
+	return startConfiguredNginx(t, guardedNginx, site)
+}
+
+// startConfiguredNginx starts nginx with a configuration that wants its address and the
+// folder of its files.
+func startConfiguredNginx(t *testing.T, conf, site string) (addr, dir string, stop func()) {
+	t.Helper()
 	dir, addr = plainTempDir(t), deadPort(t)
-	must(t, os.WriteFile(filepath.Join(dir, "nginx.conf"), fmt.Appendf(nil, guardedNginx, addr, site), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, "nginx.conf"), fmt.Appendf(nil, conf, addr, site), 0o600))
 	cmd := exec.Command("/usr/sbin/nginx", "-p", dir, "-c", "nginx.conf", "-e", "error.log")
 	must(t, cmd.Start())
 	stop = func() { cmd.Process.Signal(syscall.SIGQUIT); cmd.Wait() }
@@ -313,3 +320,56 @@ func TestNobodyWritesTheEndOfAName(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+func FuzzUsersAndCredentials(f *testing.F) {
+	f.Add("a:{PLAIN}x\n# c\nb:$apr1$x$y:z\n", "Basic YTp4")
+	f.Add(":", "basic ")
+	f.Fuzz(func(t *testing.T, file, field string) {
+		user, password, ok := basicCredentials([]byte(field))
+		if ok && (user == "" || strings.Contains(user, ":")) {
+			t.Errorf("%q is the user %q", field, user)
+		}
+		if u, err := newUsers(file); err == nil && len(password) < 100 && !strings.Contains(file, "$") { // hashes are slow by intent
+			u.match(user, password)
+		}
+	})
+}
+
+// A datagram of nginx and one of ours, for the same request.
+func TestSyslogDatagramsAreNginxs(t *testing.T) {
+	dir := plainTempDir(t)
+	must(t, os.Mkdir(filepath.Join(dir, "open"), 0o755))
+	must(t, os.WriteFile(filepath.Join(dir, "open", "a.txt"), []byte("text\n"), 0o644))
+	must(t, os.WriteFile(filepath.Join(dir, "users"), nil, 0o644))
+	for _, params := range []string{"", ",facility=user,severity=notice,tag=web_1", ",nohostname"} {
+		server, err := net.ListenPacket("udp", "127.0.0.1:0")
+		must(t, err)
+		defer server.Close()
+		place := "syslog:server=" + server.LocalAddr().String() + params
+		read := func() string {
+			buf := make([]byte, 1000)
+			server.SetReadDeadline(time.Now().Add(testTimeout))
+			n, _, err := server.ReadFrom(buf)
+			must(t, err)
+			return syslogTime.ReplaceAllString(string(buf[:n]), "> TIME ")
+		}
+		request := "GET /open/a.txt?\xc3\xb8 HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n"
+		addr, _, _ := startConfiguredNginx(t, strings.Replace(guardedNginx, "access_log access.log combined;", "log_format line '\"$request\" $status'; access_log "+place+" line;", 1), dir)
+		ask(t, "tcp", addr, request)
+		want := read()
+		r := newRig(t, nil)
+		log, err := accesslog.OpenLog(accesslog.Target{Path: place}, accesslog.Options{})
+		must(t, err)
+		r.cfg.AccessLog = accesslog.Setting{Path: place, Format: "test"}
+		r.cfg.Formats["test"] = accesslog.FormatSetting{Format: `"$request" $status`}
+		r.cfg.Servers[0].App, r.cfg.Servers[0].Root = "", dir
+		must(t, r.proxy.Configure(r.cfg, map[string]int{r.key: r.fd}, map[string]*accesslog.Log{place: log}))
+		ask(t, "tcp", r.addr, request)
+		if got := read(); got != want {
+			t.Errorf("%s: got %q, want %q", params, got, want)
+		}
+		must(t, log.Close())
+	}
+}
+
+var syslogTime = regexp.MustCompile(`> ?[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d `)
