@@ -5,6 +5,9 @@ import (
 	"net/mail"
 	"net/url"
 	"slices"
+	"strings"
+
+	"github.com/caddyserver/certmagic"
 
 	"paddock/internal/value"
 )
@@ -80,25 +83,41 @@ func (c *Config) Validate(key string, sites []SiteSetup, problems *value.Problem
 	for i := range c.Authority {
 		c.Authority[i].validate(value.Index(at("authority"), i), problems)
 	}
-	c.validateWildcards(sites, problems)
+	for i := range sites {
+		if sites[i].TLS == ModeAuto {
+			c.validateNames(value.Join(value.Index("server", i), "server_name"), orderable(sites[i].Names), problems)
+		}
+	}
 }
 
-// validateWildcards wants what proves a wildcard: only a DNS record does (RFC 8555 7.1.3).
-func (c *Config) validateWildcards(sites []SiteSetup, problems *value.Problems) {
-	if c.ManualAuthHook.Set() {
-		return
-	}
-	for i := range sites {
-		if sites[i].TLS != ModeAuto {
+// validateNames wants names that can be proved, and that an authority may issue for:
+// orders that cannot succeed would only use up its limits.
+func (c *Config) validateNames(key string, names []string, problems *value.Problems) {
+	for _, name := range names {
+		switch {
+		case isWildcard(name) && !c.ManualAuthHook.Set(): // RFC 8555 7.1.3
+			problems.Addf(key, `%q: only a DNS record proves a wildcard; expected tls.manual_auth_hook, or no wildcard`, name)
+		case c.onlyPublic() && !isPublic(name):
+			problems.Addf(key, `%q: no public authority issues for it; expected tls = "internal", or a name of the public DNS`, name)
+		default:
 			continue
 		}
-		for _, name := range orderable(sites[i].Names) {
-			if isWildcard(name) {
-				problems.Addf(value.Join(value.Index("server", i), "server_name"), `%q: only a DNS record proves a wildcard; expected tls.manual_auth_hook, or no wildcard`, name)
-				break
-			}
-		}
+		return
 	}
+}
+
+// onlyPublic reports whether every authority is one that the whole world trusts.
+func (c *Config) onlyPublic() bool {
+	return !slices.ContainsFunc(c.Authority, func(a Authority) bool {
+		_, known := directories[a.Directory]
+		return !known && a.Directory != ""
+	})
+}
+
+// isPublic reports whether a public authority may issue for a name: it has a dot, and is
+// no private address or name (CA/Browser Forum Baseline Requirements 4.2.2).
+func isPublic(name string) bool {
+	return certmagic.SubjectQualifiesForPublicCert(name) && (strings.Contains(name, ".") || isAddress(name))
 }
 
 func (a *Authority) validate(key string, problems *value.Problems) {

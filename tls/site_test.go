@@ -103,3 +103,24 @@ func TestSiteThatCannotServeIsRefused(t *testing.T) {
 		t.Errorf("no name: %v", problems)
 	}
 }
+
+// Whatever stands in the configuration, what is ordered for is a name or an address, and
+// what is offered is safe.
+func FuzzNamesAndCiphers(f *testing.F) {
+	for _, seed := range []string{"a.example.com", "*.a.example.com", ".a", "[2001:db8::1]", "~^(", "HIGH:!aNULL", "ECDHE-RSA-AES128-GCM-SHA256", "1.2.0.192.in-addr.arpa", "x.ip6.arpa"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, name := range orderable([]string{text}) {
+			if !isAddress(name) && !isHostName(strings.TrimPrefix(name, "*.")) {
+				t.Errorf("%q is ordered for as %q", text, name)
+			}
+		}
+		suites, err := parseCiphers(text)
+		all := allCiphers()
+		if err == nil && (len(suites) == 0 || slices.ContainsFunc(suites, func(id uint16) bool { return !slices.Contains(all, id) })) {
+			t.Errorf("%q offers %v", text, suites)
+		}
+		unreversed(text)
+	})
+}

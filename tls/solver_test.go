@@ -72,6 +72,7 @@ func TestHookIsCalledAsCertbotCallsIt(t *testing.T) {
 
 func TestSectionThatCannotWorkIsRefused(t *testing.T) {
 	hook := value.Command{Text: "hook", Args: []string{"hook"}}
+	private := []Authority{{Directory: "https://ca.test/dir"}}
 	auto := func(names ...string) []SiteSetup { return []SiteSetup{{Site: Site{TLS: ModeAuto}, Names: names}} }
 	for _, c := range []struct {
 		name   string
@@ -79,7 +80,11 @@ func TestSectionThatCannotWorkIsRefused(t *testing.T) {
 		sites  []SiteSetup
 		want   string
 	}{
-		{"empty", Config{}, auto("a.test"), ""},
+		{"empty", Config{}, auto("a.test", "192.0.2.1"), ""},
+		{"a name of this machine", Config{}, auto("app.localhost"), "server[0].server_name"},
+		{"a name without a dot", Config{}, auto("intranet"), "server[0].server_name"},
+		{"a private address", Config{}, auto("10.0.0.1"), "server[0].server_name"},
+		{"private names from a private authority", Config{Authority: private}, auto("app.localhost", "intranet", "10.0.0.1"), ""},
 		{"named authorities", Config{Authority: []Authority{{}, {Directory: "zerossl", EABKeyID: "x", EABKeyFile: "y"}}}, nil, ""},
 		{"wildcard", Config{}, auto("a.test", "*.a.test"), "server[0].server_name"},
 		{"wildcard with a hook", Config{ManualAuthHook: hook}, auto(".a.test"), ""},
