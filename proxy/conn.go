@@ -144,7 +144,7 @@ func (c *conn) run(x *exchange) {
 				continue
 			}
 			c.nc.SetReadDeadline(x.until(x.server.keepaliveTimeout))
-			if c.secure != nil { // more may have come in the last record
+			if c.secure != nil && c.secure.mayHaveMore() {
 				x.start, x.end = 0, 0
 				continue
 			}

@@ -31,6 +31,7 @@ type secure struct {
 	wire  transport
 	conn  *tls.Conn
 	state tls.ConnectionState
+	full  bool // the last Read filled its buffer: there may be more of its record
 
 	judging sync.Mutex // guards what follows: streams of one connection come at once
 	judged  *Secure    // who has judged the client's certificate
@@ -41,10 +42,11 @@ type secure struct {
 // or more; what crypto/tls writes is collected, so that an answer, a handshake's
 // flight, and an alert each go out with one system call, and outside of its locks.
 type transport struct {
-	nc  *netpoll.Conn
-	try bool // nothing waits: a read ends with netpoll.ErrWouldBlock, after which crypto/tls goes on
-	buf *[secureBuffer]byte
-	in  []byte // what of buf is not taken yet
+	nc     *netpoll.Conn
+	border border
+	try    bool // nothing waits: a read ends with netpoll.ErrWouldBlock, after which crypto/tls goes on
+	buf    *[secureBuffer]byte
+	in     []byte // what of buf is not taken yet
 
 	mu      sync.Mutex // guards what follows: a tunnel reads and writes at once
 	out     *[]byte    // nil: nothing is to be sent
@@ -62,12 +64,56 @@ func (w *transport) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	n := copy(p, w.in)
+	n := copy(p, w.in[:w.border.next(w.in)])
+	w.border.pass(w.in[:n])
 	if w.in = w.in[n:]; len(w.in) == 0 {
 		w.drop()
 	}
 	return n, nil
 }
+
+// border is where the bytes that crypto/tls has been given stand among the records (RFC
+// 8446 5.1). It is never given more than one record at a time, so that what it has read
+// and not decrypted yet is known.
+type border struct {
+	head [recordHead]byte
+	have int // bytes of head
+	left int // bytes of the record behind its head that are still to come
+}
+
+const recordHead = 5
+
+// next is how many of the bytes belong to the record that is under way.
+func (b *border) next(in []byte) int {
+	if b.left > 0 {
+		return min(len(in), b.left)
+	}
+	missing := recordHead - b.have
+	if len(in) < missing {
+		return len(in)
+	}
+	head := b.head
+	copy(head[b.have:], in[:missing])
+	return min(len(in), missing+length(head))
+}
+
+// pass steps over bytes of one record.
+func (b *border) pass(in []byte) {
+	if b.left == 0 {
+		n := copy(b.head[b.have:], in)
+		in, b.have = in[n:], b.have+n
+		if b.have < recordHead {
+			return
+		}
+		b.have, b.left = 0, length(b.head)
+	}
+	b.left -= len(in)
+}
+
+func length(head [recordHead]byte) int { return int(head[3])<<8 | int(head[4]) }
+
+// between reports whether every record that came was given whole.
+func (b *border) between() bool { return b.have == 0 && b.left == 0 }
 
 // fill reads bytes.
 func (w *transport) fill(wait bool) (err error) {
@@ -172,8 +218,13 @@ func (s *secure) Read(p []byte, wait bool) (int, error) {
 	s.wire.try = !wait
 	n, err := s.conn.Read(p)
 	s.wire.try = false
+	s.full = n == len(p)
 	return n, err
 }
+
+// mayHaveMore reports whether a Read could find something that no event of the socket
+// will tell of.
+func (s *secure) mayHaveMore() bool { return s.full || len(s.wire.in) > 0 || !s.wire.border.between() }
 
 // TryWritev seals the buffers and sends what the socket takes: then all of them count as
 // written, and with netpoll.ErrWouldBlock a WriteSome has to send the rest. While there

@@ -436,3 +436,57 @@ func TestTLSChallengeIsAnsweredByTheListener(t *testing.T) {
 		t.Errorf("a browser got %q, %v", got, err)
 	}
 }
+
+// heapedConn keeps what is written until it is told to send it, in pieces of some size.
+type heapedConn struct {
+	net.Conn
+	kept []byte
+	hold bool
+}
+
+func (h *heapedConn) Write(p []byte) (int, error) {
+	if !h.hold {
+		return h.Conn.Write(p)
+	}
+	h.kept = append(h.kept, p...)
+	return len(p), nil
+}
+
+// However records and the pieces that come of them fall together, each request is
+// answered at once.
+func TestRecordsMayComeInAnyPieces(t *testing.T) {
+	r := newSecureRig(t, returning("200 ok"))
+	const n = 20
+	for _, size := range []int{1, 3, 4, 5, 6, 100, 1000, 5000, 100000} {
+		h := &heapedConn{Conn: r.dial()}
+		c := tls.Client(h, r.client)
+		must(t, c.Handshake())
+		h.hold = true
+		for i := range n { // requests of a record, of two, and two of one
+			request := fmt.Sprintf("GET /%d HTTP/1.1\r\nHost: a.test\r\n\r\n", i)
+			switch i % 3 {
+			case 0:
+				io.WriteString(c, request)
+			case 1:
+				io.WriteString(c, request[:i])
+				io.WriteString(c, request[i:])
+			case 2:
+				io.WriteString(c, request+request)
+			}
+		}
+		want := n + n/3
+		go func() {
+			for kept := h.kept; len(kept) > 0; {
+				k := min(size, len(kept))
+				h.Conn.Write(kept[:k])
+				kept = kept[k:]
+			}
+		}()
+		br := bufio.NewReader(c)
+		for i := range want {
+			if status, _ := readAnswer(t, br, "GET"); status != 200 {
+				t.Fatalf("pieces of %d bytes: answer %d is %d", size, i, status)
+			}
+		}
+	}
+}
