@@ -113,7 +113,7 @@ func (x *exchange) connect() error {
 		x.beginTry(peer.text)
 	}
 	if !t.fresh {
-		t.conn = peer.pool.get(x.conn.nc, x.reusable())
+		t.conn = peer.pool.get(x.conn.socket(), x.reusable())
 	}
 	if t.conn == nil {
 		if t.conn, err = x.dial(peer); err == errDetach {
@@ -144,11 +144,11 @@ const dialSlice = 250 * time.Millisecond // of a wait for a full backlog: how la
 func (x *exchange) dial(p *peer) (*peerConn, error) {
 	poller := x.conn.proxy.poller
 	if x.inline {
-		return p.dialAtOnce(x.conn.nc, poller)
+		return p.dialAtOnce(x.conn.socket(), poller)
 	}
 	end := x.until(x.place.connectTimeout)
 	if !p.address.dial.IsUnix() {
-		return p.dial(x.conn.nc, poller, end)
+		return p.dial(x.conn.socket(), poller, end)
 	}
 	for {
 		next := x.until(dialSlice)
@@ -156,7 +156,7 @@ func (x *exchange) dial(p *peer) (*peerConn, error) {
 		if last {
 			next = end
 		}
-		c, err := p.dial(x.conn.nc, poller, next)
+		c, err := p.dial(x.conn.socket(), poller, next)
 		if err == nil || last || x.gone() || !errors.Is(err, syscall.EAGAIN) {
 			return c, err
 		}

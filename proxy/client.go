@@ -1,6 +1,10 @@
 package proxy
 
-import "time"
+import (
+	"time"
+
+	"paddock/proxy/netpoll"
+)
 
 // client is what stands in the place of the client's connection in an exchange whose
 // request came on a stream: the conn of the exchange hands these on to it. They do what
@@ -13,6 +17,14 @@ type client interface {
 	OnHangup(f func())
 	Interrupt()
 	Reset() error
+}
+
+// socket is the client's connection, or that which carries the stream.
+func (c *conn) socket() *netpoll.Conn {
+	if c.stream != nil {
+		return c.stream.carrier
+	}
+	return c.nc
 }
 
 // setReadDeadline sets when a read fails.

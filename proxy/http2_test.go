@@ -681,6 +681,25 @@ func TestReloadKeepsHTTP2Connections(t *testing.T) {
 	t.Logf("%d sent over one connection with a reload after each, %d answered, 0 failed", n, n)
 }
 
+// Streams take and give back idle connections of an upstream as requests of HTTP/1.1 do.
+func TestHTTP2RequestsShareUpstreamConnections(t *testing.T) {
+	b, addr := tcpBackend(t, func(c net.Conn, q request) bool { io.WriteString(c, ok(q.target())); return true })
+	r := newRig2(t, toUpstream(8, addr))
+	p := r.dial2()
+	const n = 20
+	for i := range n {
+		path := "/" + strconv.Itoa(i)
+		if got := p.get(path); got.body != path {
+			t.Fatalf("request %d: %v", i, got)
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.open != 1 || len(b.requests) != n {
+		t.Errorf("%d connections, %d requests", b.open, len(b.requests))
+	}
+}
+
 // A connection of HTTP/2 that has been idle for five seconds has no goroutine, and goes
 // on when a request comes.
 func TestIdleHTTP2ConnectionsNeedNoGoroutine(t *testing.T) {

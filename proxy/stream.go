@@ -15,6 +15,7 @@ import (
 // of HTTP/1.1 that it has made, then the body as it is; the frames are the engine's.
 type stream struct {
 	*http2.Stream
+	carrier    *netpoll.Conn
 	writeUntil time.Time
 	body       bool // bytes of the body may be read: a head never comes this way
 	headed     bool // the final head was sent
@@ -99,7 +100,7 @@ func (s *stream) end(e *accesslog.Entry) {
 // serveStream begins with one request of HTTP/2, inline: on the goroutine that reads the
 // connection. It goes on as one of HTTP/1.1 does.
 func (c *conn) serveStream(hs *http2.Stream) {
-	s := &stream{Stream: hs}
+	s := &stream{Stream: hs, carrier: c.nc}
 	one := &conn{
 		proxy: c.proxy, listener: c.listener, stream: s, secure: c.secure, watched: true,
 		info: c.info, peer: c.peer, remote: c.remote, proxied: c.proxied, requests: hs.Number - 1,

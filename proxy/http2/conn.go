@@ -334,7 +334,7 @@ func (c *Conn) timedOut(err error) error {
 	if err := c.setUntil(end); err != nil || c.start < c.end || len(c.out) > 0 {
 		return err
 	}
-	c.parked = true
+	c.parked, c.block.fields = true, nil
 	c.work.Signal()
 	return ErrIdle
 }

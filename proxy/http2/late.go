@@ -2,7 +2,7 @@ package http2
 
 // late remembers how the last streams ended, for what still comes for them.
 type late struct {
-	ended [remembered]ending
+	ended []ending // the oldest is overwritten
 	next  int
 }
 
@@ -12,6 +12,10 @@ type ending struct {
 }
 
 func (l *late) add(stream uint32, ours bool) {
+	if len(l.ended) < remembered {
+		l.ended = append(l.ended, ending{stream, ours})
+		return
+	}
 	l.ended[l.next%remembered] = ending{stream, ours}
 	l.next++
 }
