@@ -64,7 +64,9 @@ type Keeper struct {
 	logs     *accessLogs
 	// rotations say when logs are rotated next, by path.
 	rotations map[string]rotation
-	serial    int
+	// tendFailure is why the last look after the logs failed; "": it did not.
+	tendFailure string
+	serial      int
 
 	packing sync.Mutex // held while old logs are packed
 

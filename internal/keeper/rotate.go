@@ -56,10 +56,19 @@ func (k *Keeper) tend(now time.Time) {
 		return
 	}
 	if err := k.reopenAccess(); err != nil {
-		k.log.Error("reopening the access logs failed; the old ones are written on", zap.Error(err))
+		k.complainOnce(err)
 		return
 	}
+	k.tendFailure = ""
 	k.pack(rotated)
+}
+
+// complainOnce tells of a failure that comes again at every look only once.
+func (k *Keeper) complainOnce(err error) {
+	if text := err.Error(); text != k.tendFailure {
+		k.tendFailure = text
+		k.log.Error("the access logs cannot be rotated or opened again; the old ones are written on", zap.Error(err))
+	}
 }
 
 // due reports whether a log is to be rotated now. The time of the next rotation is
@@ -100,7 +109,7 @@ func (k *Keeper) rotate(t accesslog.Target, file *os.File) bool {
 		return false // somebody else has moved it
 	}
 	if err := logfile.RotatePacked(path, cmp.Or(t.Backups, accesslog.DefaultBackups)); err != nil {
-		k.log.Error("an access log cannot be rotated", zap.Error(err))
+		k.complainOnce(err)
 		return false
 	}
 	delete(k.rotations, t.Path)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"paddock/accesslog"
 	"paddock/internal/link"
@@ -163,5 +164,25 @@ func TestALogHasTheModeAndOwnerThatItsSettingSays(t *testing.T) {
 	}
 	if _, err := logOptions(accesslog.Target{Rotation: accesslog.Rotation{Owner: "nobody:nothere"}}); err == nil {
 		t.Error("a group that is not there was taken")
+	}
+}
+
+func TestAFolderOfLogsThatIsGoneIsComplainedAboutOnce(t *testing.T) {
+	k, _, path := logKeeper(t, accesslog.Rotation{})
+	core, logged := observer.New(zap.InfoLevel)
+	k.log = zap.New(core)
+	dir := filepath.Dir(path)
+	if err := os.Rename(dir, dir+"-gone"); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		k.tend(time.Now())
+	}
+	if err := os.Rename(dir+"-gone", dir); err != nil {
+		t.Fatal(err)
+	}
+	k.tend(time.Now())
+	if n := logged.FilterMessageSnippet("opened again").Len(); n != 1 || isGone(path, k.logs.files[0]) {
+		t.Errorf("complained %d times; expected once, and the log to be there again", n)
 	}
 }
