@@ -48,10 +48,21 @@ type conn struct {
 	waiting  *waiter // guarded by mu
 }
 
-// accept takes a new connection. It runs on the goroutine that accepts, and does not
-// wait once the listener serves.
+// accept takes a new connection. It runs on the goroutine that accepts, which must not
+// wait.
 func (l *listener) accept(nc *netpoll.Conn) {
-	<-l.ready
+	select {
+	case <-l.ready:
+		l.begin(nc)
+	default:
+		go func() { // it ends with commit or abandon
+			<-l.ready
+			l.begin(nc)
+		}()
+	}
+}
+
+func (l *listener) begin(nc *netpoll.Conn) {
 	c := &conn{proxy: l.proxy, listener: l, nc: nc, mayBeHTTP2: l.http2.Load() && !l.speaksTLS.Load()}
 	c.resume, c.onHangup = c.resumed, c.hungUp
 	c.mute = l.proxied.Load()

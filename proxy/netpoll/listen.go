@@ -30,6 +30,7 @@ type Listener struct {
 	handle  Handler
 	closing chan struct{}
 	done    chan struct{}
+	rest    time.Duration // of a pause
 	fault   atomic.Pointer[error]
 }
 
@@ -40,7 +41,8 @@ func (p *Poller) Listen(fd int, handle Handler) (*Listener, error) {
 	return p.ListenInline(fd, func(c *Conn) { go handle(c) })
 }
 
-// ListenInline is Listen, but calls handle on the goroutine that accepts: it must not wait for anything.
+// ListenInline is Listen, but calls handle on the goroutine that accepts, mostly that of a loop: it must not wait for
+// anything.
 func (p *Poller) ListenInline(fd int, handle Handler) (*Listener, error) {
 	l, err := p.newListener(fd, handle)
 	if err != nil {
@@ -63,6 +65,7 @@ func (p *Poller) newListener(fd int, handle Handler) (*Listener, error) {
 		return nil, err
 	}
 	l := &Listener{handle: handle, closing: make(chan struct{}), done: make(chan struct{})}
+	l.accepts = l
 	if err := l.init(p, own); err != nil {
 		return nil, err
 	}
@@ -111,31 +114,71 @@ func (l *Listener) Err() error {
 	return nil
 }
 
+// What becomes of accepting after a batch.
+type acceptState int
+
+const (
+	acceptArmed  acceptState = iota // nobody is left: the poller goes on at the next event
+	acceptMore                      // somebody may be left
+	acceptPaused                    // there is no room at the moment
+	acceptEnded                     // closed, or broken for good
+)
+
+// run accepts on a goroutine of its own until nobody is left. From then on the loop does, on its own goroutine: a connection
+// wakes nobody else.
 func (l *Listener) run() {
-	defer close(l.done)
-	defer l.release()
-	for l.failure(&l.read) == nil {
-		if l.read.take() {
-			if !l.acceptAll() {
-				return
-			}
-			continue
-		}
-		if err := l.wait(&l.read, unix.EPOLLIN); err != nil {
-			l.fault.Store(&err)
+	for {
+		switch l.acceptBatch() {
+		case acceptArmed:
+			return
+		case acceptMore:
+			runtime.Gosched()
+		case acceptPaused:
+			l.pause(l.rest)
+		case acceptEnded:
+			l.end()
 			return
 		}
 	}
 }
 
-// acceptAll accepts until there is nobody left, as an edge-triggered epoll wants it. It reports whether accepting goes on.
-func (l *Listener) acceptAll() bool {
-	for n := 1; l.failure(&l.read) == nil; n++ {
+// resumeOnLoop accepts a batch; what is left then comes after the other events of the loop.
+func (l *Listener) resumeOnLoop() {
+	switch l.acceptBatch() {
+	case acceptMore:
+		l.loop.again = append(l.loop.again, l)
+	case acceptPaused:
+		go func() {
+			l.pause(l.rest)
+			l.run()
+		}()
+	case acceptEnded:
+		l.end()
+	}
+}
+
+// end is called once, by who finds that accepting is over.
+func (l *Listener) end() {
+	l.release()
+	close(l.done)
+}
+
+// acceptBatch accepts a few, or until nobody is left: an edge-triggered epoll tells only of news. One goroutine at a time
+// calls it: run's, or the loop's when it has taken armed away.
+func (l *Listener) acceptBatch() acceptState {
+	for range acceptBatch {
+		if l.failure(&l.read) != nil {
+			return acceptEnded
+		}
+		l.read.take() // before the call: who comes after it is told of
 		if l.poller.full() {
-			if !l.knock() {
-				return true
+			if l.knock() {
+				l.rest = gatePause
+				return acceptPaused
 			}
-			l.pause(gatePause)
+			if l.arm() {
+				return acceptArmed
+			}
 			continue
 		}
 		switch errno := l.accept(); errno {
@@ -144,23 +187,37 @@ func (l *Listener) acceptAll() bool {
 				l.fault.Store(nil)
 			}
 		case syscall.EAGAIN:
-			return true
+			if l.arm() {
+				return acceptArmed
+			}
 		case syscall.EINTR, syscall.ECONNABORTED, syscall.EPROTO, syscall.EPERM, syscall.ENETDOWN, syscall.ENETUNREACH,
 			syscall.EHOSTDOWN, syscall.EHOSTUNREACH, syscall.ENOPROTOOPT, syscall.ENONET:
 			// These are of the one connection, which is gone (accept(2)).
 		case syscall.EBADF, syscall.EINVAL, syscall.ENOTSOCK:
 			l.fail(errno)
-			return false
+			return acceptEnded
 		default:
 			l.fail(errno)
 			l.poller.short(errno)
-			l.pause(acceptPause)
-		}
-		if n%acceptBatch == 0 {
-			runtime.Gosched()
+			l.rest = acceptPause
+			return acceptPaused
 		}
 	}
-	return true
+	return acceptMore
+}
+
+// arm leaves accepting to the loop. False: something has come in between, or accepting is over.
+func (l *Listener) arm() bool {
+	if err := l.register(unix.EPOLLIN); err != nil {
+		l.fault.Store(&err)
+		_ = l.close()
+		return false
+	}
+	if !l.read.state.CompareAndSwap(nil, armed) {
+		return false
+	}
+	// Who came before the swap has resumed nobody.
+	return l.failure(&l.read) == nil || !l.read.state.CompareAndSwap(armed, nil)
 }
 
 func (l *Listener) accept() syscall.Errno {

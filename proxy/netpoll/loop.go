@@ -25,6 +25,8 @@ type loop struct {
 	epfd   int
 	file   *os.File // of epfd, in the runtime's poller
 	events [batch]unix.EpollEvent
+	again  []*Listener // to accept more after the events at hand
+	spare  []*Listener
 }
 
 func openLoop(p *Poller) (*loop, error) {
@@ -52,6 +54,9 @@ func (l *loop) run() {
 		return
 	}
 	_ = raw.Read(func(uintptr) bool { return l.drain() })
+	for _, listener := range l.again {
+		go listener.run()
+	}
 }
 
 // drain spreads events until there are none, since the runtime's poller tells only of news. It reports whether the poller
@@ -59,12 +64,13 @@ func (l *loop) run() {
 func (l *loop) drain() bool {
 	for !l.poller.closing.Load() {
 		n, errno := sysEpollTake(l.epfd, l.events[:])
-		if n == 0 && errno != syscall.EINTR {
+		if n == 0 && errno != syscall.EINTR && len(l.again) == 0 {
 			return false
 		}
 		for i := range l.events[:n] {
 			l.spread(&l.events[i])
 		}
+		l.acceptAgain()
 		// What was woken runs first: often it brings the next events, and waiting for them costs more than going round.
 		runtime.Gosched()
 	}
@@ -87,8 +93,26 @@ func (l *loop) spread(event *unix.EpollEvent) {
 		s.conn.hungUp()
 	}
 	if event.Events&(unix.EPOLLIN|hangupEvents) != 0 && s.read.wake(ready) {
-		s.conn.resumeOnLoop() // the last thing here: its owner may close it
+		s.resumeOnLoop() // the last thing here: its owner may close it
 	}
+}
+
+func (s *socket) resumeOnLoop() {
+	if s.conn != nil {
+		s.conn.resumeOnLoop()
+		return
+	}
+	s.accepts.resumeOnLoop()
+}
+
+// acceptAgain goes on with listeners that had more connections than one batch.
+func (l *loop) acceptAgain() {
+	again := l.again
+	l.again = l.spare[:0]
+	for _, listener := range again {
+		listener.resumeOnLoop()
+	}
+	l.spare = again
 }
 
 // control changes what epoll reports of s.

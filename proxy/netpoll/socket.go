@@ -41,7 +41,8 @@ const marked = 1 << 31
 type socket struct {
 	poller     *Poller
 	loop       *loop
-	conn       *Conn // nil for a listener
+	conn       *Conn     // nil for a listener
+	accepts    *Listener // nil for a connection
 	fd         int
 	generation int32
 	use        atomic.Uint32 // who is at work with fd, and marked
@@ -176,8 +177,12 @@ func (s *socket) wait(d *side, events uint32) error {
 
 // wake ends a wait on d, whichever kind it is. It is not for the loop's goroutine.
 func (s *socket) wake(d *side, next *waiter) {
-	if d.wake(next) {
+	switch {
+	case !d.wake(next):
+	case s.conn != nil:
 		s.conn.start()
+	default:
+		go s.accepts.run()
 	}
 }
 
