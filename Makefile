@@ -9,7 +9,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 TOOLS    := internal/tools/go.mod
 PACKAGES := ./examples/packages.sh
 
-.PHONY: build run test hostile soak check install clean
+.PHONY: build run test bench hostile soak check install clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/paddock ./cmd/paddock
@@ -24,6 +24,15 @@ run:
 test:
 	@$(PACKAGES) gunicorn python3-flask python3-gevent python3-gevent-websocket python3-django python3-uvicorn python3-websockets nginx-light goaccess fail2ban gcc libc6-dev procps systemd prometheus sslscan openssl
 	$(GO) test -race -timeout 11m ./...
+
+# CPU time for each request beside Debian's nginx, about eight minutes; docs/performance.md has the figures.
+# make bench BENCH='-rounds 1 -workloads get,idle' is a part of it.
+BENCH :=
+bench:
+	@$(PACKAGES) nginx-light wrk nghttp2-client openssl
+	@$(MAKE) --no-print-directory build
+	$(GO) build -o bin/bench ./internal/bench
+	@bin/bench $(BENCH)
 
 # Malformed requests and answers, each with its verdict, through the real binary. The
 # corpus and its runner are no part of this repository; where they are not, they are left out.

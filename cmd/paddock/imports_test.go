@@ -15,6 +15,7 @@ import (
 var mayImport = map[string]string{
 	"cmd/paddock":      "internal/keeper internal/worker internal/control internal/config internal/dev supervisor",
 	"internal/keeper":  "internal/metrics internal/config internal/control internal/link internal/logfile internal/value supervisor proxy accesslog",
+	"internal/bench":   "",
 	"internal/dev":     "internal/keeper internal/config supervisor",
 	"internal/worker":  "internal/metrics internal/link internal/logfile internal/value proxy proxy/netpoll tls accesslog",
 	"internal/control": "internal/value",
