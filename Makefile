@@ -25,7 +25,7 @@ test:
 	@$(PACKAGES) gunicorn python3-flask python3-gevent python3-gevent-websocket python3-django python3-uvicorn python3-websockets nginx-light goaccess fail2ban gcc libc6-dev procps systemd prometheus sslscan openssl
 	$(GO) test -race -timeout 11m ./...
 
-# CPU time for each request beside Debian's nginx, about eight minutes; docs/performance.md has the figures.
+# CPU time for each request beside Debian's nginx, about six minutes; docs/performance.md has the figures.
 # make bench BENCH='-rounds 1 -workloads get,idle' is a part of it.
 BENCH :=
 bench:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os/exec"
@@ -17,21 +18,26 @@ type sample struct {
 // warmUp is what each proxy gets before the rounds.
 const warmUp = 1 // second
 
-// compare runs the workloads and prints their table, a row as soon as it is known.
+// compare runs the workloads and prints their table, a row as soon as it is known. It fails,
+// after the last one, if a proxy has served nothing.
 func compare(ctx context.Context, l *lab, o options, all []load, out io.Writer) error {
 	if len(all) == 0 {
 		return nil
 	}
 	fmt.Fprint(out, tableHead)
+	var dead error
 	for _, w := range all {
 		r, err := measure(ctx, l, o, w)
 		if err != nil {
 			return fmt.Errorf("%s: %w", w.name, err)
 		}
 		fmt.Fprint(out, row(w, r))
+		if _, known := r.ratio(); !known {
+			dead = errors.Join(dead, fmt.Errorf("%s: no round was served", w.name))
+		}
 	}
 	fmt.Fprintln(out)
-	return nil
+	return dead
 }
 
 // rounds are the samples of a workload: those of the same index ran one after the other.

@@ -17,6 +17,8 @@ const (
 	opening = 50
 	// settle is how long the proxies may take to give back what they do not need.
 	settle = 8 * time.Second
+	// warmIdle is how often both addresses are asked before: what the first requests take is no connection's.
+	warmIdle = 10
 )
 
 // idleMemory measures what an idle connection, on which one request was served, costs in
@@ -53,6 +55,11 @@ func idleAt(ctx context.Context, p *proxy, over bool) (kb float64, err error) {
 			c.Close()
 		}
 	}()
+	for range warmIdle {
+		if err := p.answers(ctx); err != nil {
+			return 0, err
+		}
+	}
 	before := resident(p.cmd.Process.Pid)
 	for len(conns) < idleConns {
 		more, err := openIdle(ctx, p, over)

@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -46,7 +47,7 @@ func fail(err error) {
 }
 
 // run starts the app and the proxies, measures and stops them.
-func run(ctx context.Context, o options, out io.Writer) (err error) {
+func run(ctx context.Context, o options, out io.Writer) error {
 	chosen, err := o.choose()
 	if err != nil {
 		return err
@@ -60,19 +61,17 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		return err
 	}
 	header(out, o)
-	if err := compare(ctx, l, o, chosen.loads, out); err != nil {
-		return err
-	}
+	compared := compare(ctx, l, o, chosen.loads, out)
 	if chosen.firstByte {
 		if err := firstBytes(ctx, l, out); err != nil {
-			return err
+			return errors.Join(compared, err)
 		}
 	}
 	l.stop()
 	if chosen.idle {
 		if err := idleMemory(ctx, l, out); err != nil {
-			return err
+			return errors.Join(compared, err)
 		}
 	}
-	return configurations(l, out)
+	return errors.Join(compared, configurations(l, out))
 }
