@@ -29,6 +29,23 @@ func (l *loader) imply() {
 			s.HTTP2 = &yes
 		}
 	}
+	l.implySSL()
+}
+
+// implySSL has every server of an address speak TLS when one does, as in nginx: a
+// connection is a handshake, or is none, before anybody knows whom it is for.
+func (l *loader) implySSL() {
+	secure := map[string]bool{}
+	for _, s := range l.config.Servers {
+		for _, at := range s.Listen {
+			secure[at.Key()] = secure[at.Key()] || at.SSL
+		}
+	}
+	for _, s := range l.config.Servers {
+		for i := range s.Listen {
+			s.Listen[i].SSL = secure[s.Listen[i].Key()]
+		}
+	}
 }
 
 // readCertificates reads the certificate files of all servers. Their bytes are a part
