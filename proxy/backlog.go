@@ -59,7 +59,7 @@ func (b *backlog) begin(x *exchange) {
 	}
 	b.changed.L = &b.mu
 	b.to, b.spool = x.conn, x.conn.proxy.spool
-	b.sealed = x.conn.secure != nil && x.conn.stream == nil
+	b.sealed = x.conn.seals()
 	b.timeout = x.rules().sendTimeout
 	b.limits = x.rules().backlog
 	b.stop = x.conn.onHangup

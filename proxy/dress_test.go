@@ -134,6 +134,29 @@ func TestErrorPageAnswersForADeadApp(t *testing.T) {
 	}
 }
 
+func TestErrorPageOfAnotherAppLeavesNoRequestBehind(t *testing.T) {
+	r := newRig(t, func(c *Config) {
+		c.Apps["sorry"] = DefaultApp()
+		c.Servers[0].App = ""
+		c.Servers[0].Location = []Location{
+			{Path: "/", ProxyPass: "http://web", Settings: Settings{SiteSettings: SiteSettings{ErrorPage: value.Strings{"502 @sorry"}}}},
+			{Path: "@sorry", ProxyPass: "http://sorry"},
+		}
+	})
+	r.ready(1, 1)
+	r.backend(2, answers(ok("sorry")))
+	must(t, r.proxy.SetApp(AppState{Name: "sorry", State: "ready", Generation: 2, Socket: socketName(2), Limit: 1}))
+	for range 3 {
+		status, body := r.get("/")
+		if status != 502 || body != "sorry" {
+			t.Errorf("got %d %q", status, body)
+		}
+	}
+	r.waitFor("nothing is in flight", func(s Stats) bool {
+		return s.Upstreams["web"].InFlight == 0 && s.Upstreams["sorry"].InFlight == 0
+	})
+}
+
 func TestErrorPageOfABodyThatIsTooLarge(t *testing.T) {
 	dir, small := files(t, "413.html"), value.Size(4)
 	for _, page := range []string{"413 /413.html", "413 /app"} {

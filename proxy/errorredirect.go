@@ -113,6 +113,8 @@ func (x *exchange) findErrorPage(err error) error {
 	if p == nil {
 		return err
 	}
+	x.letGo() // the page may be another app's
+	x.try.turn.reset()
 	if r.closes() { // as after the page of our own
 		x.keepAlive = false
 	}

@@ -217,6 +217,10 @@ func (c *conn) tryWritev(bufs [][]byte) (int64, error) {
 	return c.nc.TryWritev(bufs)
 }
 
+// seals reports whether bytes that count as sent may still be here: sealed, for
+// WriteSome to send.
+func (c *conn) seals() bool { return c.secure != nil && c.stream == nil }
+
 // WriteSome sends at least a byte to the client, and all that TLS has sealed.
 func (c *conn) WriteSome(p []byte) (int, error) {
 	switch {

@@ -208,8 +208,15 @@ func (x *exchange) noteSent(n int64) {
 	x.BytesSent += n
 }
 
-// writeOn writes what is left of bufs behind the first skip bytes.
+// writeOn writes what is left of bufs behind the first skip bytes, and what TLS has
+// sealed of those.
 func (x *exchange) writeOn(bufs [][]byte, skip int64) error {
+	if x.conn.seals() {
+		x.conn.SetWriteDeadline(x.until(x.rules().sendTimeout))
+		if _, err := x.conn.WriteSome(nil); err != nil {
+			return errClientGone
+		}
+	}
 	for _, buf := range bufs {
 		if n := min(skip, int64(len(buf))); n > 0 {
 			buf, skip = buf[n:], skip-n

@@ -21,6 +21,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"paddock/internal/value"
 )
 
@@ -356,6 +358,25 @@ func TestFilesGoOutSealed(t *testing.T) {
 	got := r.ask("a.test", "GET /f.bin HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n")
 	if _, body, _ := strings.Cut(got, "\r\n\r\n"); body != content {
 		t.Errorf("%d bytes; want %d that are the same", len(body), len(content))
+	}
+}
+
+func TestSlowReaderOverTLSGetsTheEndOfAFile(t *testing.T) {
+	dir := t.TempDir()
+	content := noise(60 << 10)
+	must(t, os.WriteFile(dir+"/f.bin", content, 0o600))
+	for _, connection := range []string{"close", "keep-alive"} {
+		t.Run(connection, func(t *testing.T) {
+			r := newSecureRig(t, func(c *Config) { c.Servers[0] = Server{}; c.Servers[0].Root = dir })
+			must(t, unix.SetsockoptInt(r.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 4<<10)) // for those it accepts
+			raw := r.dial()
+			must(t, raw.(*net.TCPConn).SetReadBuffer(4<<10))
+			c := tls.Client(raw, r.client)
+			fmt.Fprintf(c, "GET /f.bin HTTP/1.1\r\nHost: a.test\r\nConnection: %s\r\n\r\n", connection)
+			if _, got := readAnswer(t, bufio.NewReader(c), "GET"); got != string(content) {
+				t.Errorf("%d bytes, want %d that are the same", len(got), len(content))
+			}
+		})
 	}
 }
 
