@@ -94,6 +94,7 @@ func TestRestartOfAnAppLosesNothing(t *testing.T) {
 	d := ready(t, syncApp)
 	master := d.master()
 	l := d.load()
+	l.reach(t, 20) // a worker of gunicorn that is still starting does not hear of TERM
 	if out, code := d.command("restart", "web"); code != 0 {
 		t.Errorf("restart: exit %d: %s", code, out)
 	}
