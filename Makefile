@@ -23,7 +23,7 @@ run:
 # Real gunicorn, Flask and nginx; promtool is in prometheus; the race detector needs a C compiler.
 test:
 	@$(PACKAGES) gunicorn python3-flask python3-gevent python3-gevent-websocket python3-django python3-uvicorn python3-websockets nginx-light goaccess fail2ban gcc libc6-dev procps systemd prometheus sslscan openssl
-	$(GO) test -race -timeout 11m ./...
+	$(GO) test -race -timeout 15m ./...
 
 # CPU time for each request beside Debian's nginx, about six minutes; docs/performance.md has the figures.
 # make bench BENCH='-rounds 1 -workloads get,idle' is a part of it.

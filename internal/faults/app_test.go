@@ -146,6 +146,7 @@ func TestAppThatNeverBootsIsStoppedAtItsHealthTimeout(t *testing.T) { // A3
 }
 
 func TestRequestsWaitWhileTheAppBoots(t *testing.T) {
+	t.Parallel()
 	d := start(t, strings.Replace(syncApp, "health_timeout = \"30s\"", "environment = { BOOT_SLEEP = \"2\" }", 1))
 	if got := d.get("/"); got != "hello" {
 		t.Errorf("answered %q", got)

@@ -24,6 +24,7 @@ app = "web"
 `
 
 func TestCommandsForProcessesSaySupervisorctlsWords(t *testing.T) {
+	t.Parallel()
 	d := ready(t, twoPrograms)
 	d.waitLog(`side entered RUNNING state`)
 	for _, step := range []struct {
@@ -124,6 +125,7 @@ func TestCommandsSayWhatToDoWhenNothingRuns(t *testing.T) {
 }
 
 func TestLogsFollowsSeveralProcesses(t *testing.T) {
+	t.Parallel()
 	d := ready(t, twoPrograms)
 	d.waitLog(`side entered RUNNING state`)
 	d.until("the program has written", func() bool {

@@ -206,6 +206,7 @@ type sight struct {
 }
 
 func TestUvicornSeesClientAndSchemeBehindATrustedProxy(t *testing.T) {
+	t.Parallel()
 	const fields = "X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: www.example.com\r\n"
 	cases := []struct {
 		name, keys             string
@@ -243,6 +244,7 @@ func TestUvicornSeesClientAndSchemeBehindATrustedProxy(t *testing.T) {
 }
 
 func TestUvicornSeesTheClientOfTheProxyProtocol(t *testing.T) {
+	t.Parallel()
 	config := strings.Replace(uvicornApp, `listen = "ADDR"`, `listen = "ADDR proxy_protocol"`, 1) +
 		"set_real_ip_from = \"127.0.0.1\"\nreal_ip_header = \"proxy_protocol\"\n"
 	d := readyWith(t, "asgi.py", config)
@@ -257,6 +259,7 @@ func TestUvicornSeesTheClientOfTheProxyProtocol(t *testing.T) {
 }
 
 func TestWebSocketThroughGevent(t *testing.T) {
+	t.Parallel()
 	d := readyWith(t, "gsocket.py", `
 [app.web]
 command = "gunicorn --worker-class geventwebsocket.gunicorn.workers.GeventWebSocketWorker --workers 1 gsocket:app"
