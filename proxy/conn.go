@@ -132,9 +132,9 @@ const (
 	stepHTTP2             // it speaks HTTP/2
 )
 
-// maxInlineRequests bounds what the poller's goroutine does in one go for a connection
-// whose next request is always there already.
-const maxInlineRequests = 32
+// maxInlineSteps bounds what the poller's goroutine does in one go for a connection
+// whose next request, or whose app's next bytes, are always there already.
+const maxInlineSteps = 32
 
 // run serves requests until no byte of a next one is there, or until the request
 // under way would have to wait and nobody may wait here: then it goes on in another
@@ -144,14 +144,14 @@ func (c *conn) run(x *exchange) {
 		c.runStream(x)
 		return
 	}
-	for requests := 0; ; requests++ {
+	for steps := 0; ; steps++ {
+		if x.inline && steps > maxInlineSteps {
+			x.detach()
+			return
+		}
 		switch c.exchange(x) {
 		case stepNext:
 			if x.start < x.end {
-				if x.inline && requests > maxInlineRequests {
-					x.detach()
-					return
-				}
 				continue
 			}
 			c.nc.SetReadDeadline(x.until(x.server.keepaliveTimeout))
@@ -212,6 +212,7 @@ func (c *conn) recovered(x *exchange, what *step) {
 		return
 	}
 	*what = stepOver
+	x.broken = true
 	c.proxy.logger.Error("a request panicked",
 		zap.Any("panic", reason), zap.ByteString("request", x.Line), zap.ByteString("stack", debug.Stack()))
 	if x.server == nil || x.End != (time.Time{}) {

@@ -19,6 +19,7 @@ type exchange struct {
 	accesslog.Entry
 	conn    *conn
 	inline  bool      // on the poller's goroutine: nothing may wait
+	broken  bool      // it panicked: what it holds is not known, so that no other request may have it
 	stage   stage     // where it goes on
 	refused error     // why, in stageSettle
 	wait    error     // errAwait or errDetach: what it waits for
@@ -91,6 +92,9 @@ func newExchange(c *conn) *exchange {
 }
 
 func (x *exchange) release() {
+	if x.broken {
+		return
+	}
 	if len(x.in) > clientBufferSize {
 		x.in = make([]byte, clientBufferSize)
 	}

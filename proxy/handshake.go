@@ -82,7 +82,7 @@ func (c *conn) handshake() bool {
 		c.proxy.logger.Debug("a TLS handshake failed", zap.String("client", c.info.RemoteAddr), zap.Error(err))
 		return false
 	}
-	s.state = s.conn.ConnectionState()
+	s.wire.shaken, s.state = true, s.conn.ConnectionState()
 	if s.state.NegotiatedProtocol == protocolChallenge {
 		s.bye()
 		return false

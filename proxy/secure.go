@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"crypto/tls"
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -44,6 +45,7 @@ type secure struct {
 type transport struct {
 	nc     *netpoll.Conn
 	border border
+	shaken bool // the handshake is over: what crypto/tls sends by itself then may wait
 	try    bool // nothing waits: a read ends with netpoll.ErrWouldBlock, after which crypto/tls goes on
 	buf    *[secureBuffer]byte
 	in     []byte // what of buf is not taken yet
@@ -57,7 +59,7 @@ type transport struct {
 // crypto/tls has written: the other side may wait for that.
 func (w *transport) Read(p []byte) (int, error) {
 	if len(w.in) == 0 {
-		if err := w.flush(!w.try); err != nil {
+		if err := w.flushBeforeRead(); err != nil {
 			return 0, err
 		}
 		if err := w.fill(!w.try); err != nil {
@@ -114,6 +116,25 @@ func length(head [recordHead]byte) int { return int(head[3])<<8 | int(head[4]) }
 
 // between reports whether every record that came was given whole.
 func (b *border) between() bool { return b.have == 0 && b.left == 0 }
+
+// flushBeforeRead waits for the client to take what crypto/tls has written in a handshake.
+// Later that is the answer to a key update: a client that takes nothing must not keep a
+// read from its deadline, or from the bytes that have come.
+func (w *transport) flushBeforeRead() error {
+	err := w.flush(!w.shaken)
+	if err != netpoll.ErrWouldBlock {
+		return err
+	}
+	if w.sealed() > maxUnread {
+		return errUnread
+	}
+	return nil
+}
+
+// maxUnread bounds what waits for a client that goes on asking for key updates.
+const maxUnread = 4 * maxSealed
+
+var errUnread = errors.New("the client sends and does not read")
 
 // fill reads bytes.
 func (w *transport) fill(wait bool) (err error) {

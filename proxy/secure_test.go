@@ -24,6 +24,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"paddock/internal/value"
+	"paddock/proxy/netpoll"
 )
 
 // selfSigned is a certificate for names that vouches for itself.
@@ -509,5 +510,43 @@ func TestRecordsMayComeInAnyPieces(t *testing.T) {
 				t.Fatalf("pieces of %d bytes: answer %d is %d", size, i, status)
 			}
 		}
+	}
+}
+
+func TestClientThatTakesNothingKeepsNoReadWaiting(t *testing.T) {
+	r := newRig(t, nil)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer ln.Close()
+	file, err := ln.(*net.TCPListener).File()
+	must(t, err)
+	defer file.Close()
+	held := make(chan *netpoll.Conn, 1)
+	l, err := r.proxy.poller.Listen(int(file.Fd()), func(c *netpoll.Conn) { held <- c })
+	must(t, err)
+	defer l.Close()
+	client, err := net.Dial("tcp", ln.Addr().String())
+	must(t, err)
+	defer client.Close()
+	nc := receive(t, held, "the connection")
+	defer nc.Close()
+	for err := error(nil); err != netpoll.ErrWouldBlock; {
+		_, err = nc.TryWrite(make([]byte, 64<<10))
+	}
+	w := transport{nc: nc, shaken: true}
+	w.Write([]byte("the answer to a key update"))
+	fmt.Fprint(client, "request")
+	var buf [16]byte
+	must(t, nc.SetReadDeadline(time.Now().Add(testTimeout)))
+	if n, err := w.Read(buf[:]); err != nil || string(buf[:n]) != "request" {
+		t.Errorf("read %q, %v", buf[:n], err)
+	}
+	must(t, nc.SetReadDeadline(time.Unix(1, 0)))
+	if _, err := w.Read(buf[:]); !os.IsTimeout(err) {
+		t.Errorf("behind the deadline: %v", err)
+	}
+	w.Write(make([]byte, maxUnread))
+	if _, err := w.Read(buf[:]); err != errUnread {
+		t.Errorf("with much that is not taken: %v", err)
 	}
 }
