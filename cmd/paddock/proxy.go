@@ -31,7 +31,10 @@ func (p *program) proxy() *cobra.Command {
 			// the whole group must not cut requests that the keeper lets finish. TTOU
 			// would stop it at its first line on a terminal with `stty tostop`.
 			signal.Ignore(syscall.SIGTTOU, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGPIPE)
-			log, err := keeper.NewLog(os.Stderr, level, format)
+			// What serves requests never waits for whoever reads this log.
+			behind := keeper.LogBehind(os.Stderr)
+			defer behind.Close()
+			log, err := keeper.NewLog(behind, level, format)
 			if err != nil {
 				return usageError{err}
 			}

@@ -7,7 +7,12 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"paddock/internal/logfile"
 )
+
+// LogBehind is what the log of a process goes to that must not wait for its reader.
+func LogBehind(f *os.File) *logfile.Behind { return logfile.NewBehind(f) }
 
 // NewLog makes the daemon's own log on w: level is debug, info, warn or error;
 // format is console, for people, json, or nginx, that of its error_log.
