@@ -29,6 +29,12 @@ def long(number):
     return (b"x" * 4096 for _ in range(16)), {"Content-Type": "text/plain"}
 
 
+@app.get("/huge")
+def huge():
+    """An answer of 4 MiB, more than sockets hold."""
+    return (b"x" * 65536 for _ in range(64)), {"Content-Type": "text/plain"}
+
+
 @app.get("/")
 def index():
     return "hello"
