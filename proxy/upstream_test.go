@@ -121,6 +121,34 @@ func TestBytesOnAnIdleConnectionAreNobodysAnswer(t *testing.T) {
 	}
 }
 
+func TestIdleConnectionThatItsServerEndsIsClosedAtOnce(t *testing.T) {
+	end, ended := make(chan struct{}), make(chan error, 1)
+	_, addr := tcpBackend(t, func(c net.Conn, _ request) bool {
+		io.WriteString(c, ok("x"))
+		<-end
+		c.(*net.TCPConn).CloseWrite()
+		_, err := io.ReadAll(c) // until the proxy closes its side
+		ended <- err
+		return false
+	})
+	r := newRig(t, toUpstream(8, addr))
+	r.get("/")
+	p := &r.proxy.upstreams["up"].queue.current.peers[0].pool
+	idle := func(n int) func(Stats) bool {
+		return func(Stats) bool {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return len(p.idle) == n
+		}
+	}
+	r.waitFor("the connection is idle", idle(1))
+	close(end)
+	if err := receive(t, ended, "the proxy closes the connection"); err != nil {
+		t.Error(err)
+	}
+	r.waitFor("nothing is idle", idle(0))
+}
+
 // A14: the server closes an idle connection just as it is used.
 func TestRequestOnADyingConnectionIsRepeatedOnceUnlessItIsAPost(t *testing.T) {
 	var first atomic.Bool
