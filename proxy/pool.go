@@ -83,8 +83,10 @@ type keepRules struct {
 	time     time.Duration
 }
 
-// put keeps a connection for the next request, or closes it when so many idle ones
-// are kept already, or it has served long enough.
+// put keeps a connection for the next request, or closes it when it has served long
+// enough. When so many idle ones are kept already, the one that was used longest ago is
+// closed instead, as nginx does: were it the new one, a list full of connections that are
+// too old for a POST would make every POST connect anew.
 func (p *pool) put(c *peerConn, now time.Time) {
 	rules := p.rules.Load()
 	c.requests++
@@ -99,11 +101,23 @@ func (p *pool) push(c *peerConn, limit int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	// Under mu, so that no one takes the connection before it is armed.
-	if p.closed || len(p.idle) >= limit || !c.rest() {
+	if p.closed || limit == 0 || !c.rest() {
 		return false
+	}
+	if len(p.idle) >= limit {
+		p.closeOldest()
 	}
 	p.idle = append(p.idle, c)
 	return true
+}
+
+// closeOldest makes room, under mu.
+func (p *pool) closeOldest() {
+	c := p.idle[0]
+	p.idle = slices.Delete(p.idle, 0, 1)
+	if c.Disarm() { // else evict has it
+		c.Close()
+	}
 }
 
 // rest arms an idle connection. An event may have come that is about bytes which were
