@@ -246,6 +246,46 @@ func TestBodiesKeepToTheirWindows(t *testing.T) {
 	}
 }
 
+// A reader that is always a little behind its client holds no more than the window: what
+// it has read is gone.
+func TestBodyThatIsReadSlowlyIsBoundedByItsWindow(t *testing.T) {
+	c := NewConn(&script{}, Config{}, func(*Stream) {})
+	s := c.newStream(&openHead{stream: 1}, nil)
+	s.length = -1
+	s.SetReadDeadline(time.Now().Add(testTimeout))
+	c.writing = true // nobody writes: what would be sent is not looked at
+	chunk, buf := make([]byte, maxFrame), make([]byte, maxFrame)
+	var sent, read byte
+	send := func() {
+		for i := range chunk {
+			chunk[i], sent = sent, sent+13
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if code, err := s.receive(chunk, len(chunk), false); err != nil {
+			t.Fatalf("%d: %v", code, err)
+		}
+	}
+	send()
+	for range 1000 {
+		send() // one frame is always left unread
+		for got := 0; got < len(buf); {
+			n, err := s.Read(buf[:len(buf)-got])
+			must(t, err)
+			for _, b := range buf[:n] {
+				if b != read {
+					t.Fatal("the body is not what was sent")
+				}
+				read += 13
+			}
+			got += n
+		}
+	}
+	if n := cap(s.body); n > 4*DefaultBodyWindow {
+		t.Errorf("%d bytes are held for a window of %d", n, DefaultBodyWindow)
+	}
+}
+
 func TestFrameHeaderIsWhatIsSent(t *testing.T) {
 	got := appendReset(nil, 7, Cancel)
 	if len(got) != 13 || got[3] != byte(frameRSTStream) || binary.BigEndian.Uint32(got[5:]) != 7 || binary.BigEndian.Uint32(got[9:]) != 8 {

@@ -95,6 +95,11 @@ func (s *Stream) receive(p []byte, n int, end bool) (Code, error) {
 		return ProtocolError, errLengthDiffer
 	}
 	s.unreturned += n - len(p)
+	if s.at > 0 && len(s.body)+len(p) > cap(s.body) {
+		// A reader that never catches up leaves what it has read in front: without this a
+		// body grows to the whole upload, whatever its window.
+		s.body, s.at = s.body[:copy(s.body, s.body[s.at:])], 0
+	}
 	s.body = append(s.body, p...)
 	s.ended = end
 	signal(s.arrived)
