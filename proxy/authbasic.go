@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -34,13 +35,37 @@ type users struct {
 	known map[[sha256.Size]byte]bool
 }
 
+// maxPassword is crypt(3)'s CRYPT_MAX_PASSPHRASE_SIZE. SHA-crypt's time grows with the
+// square of the length: 24 KB, which fit a field, are seconds (CVE-2016-20013).
+const maxPassword = 512
+
 // maxKnown bounds the passwords that are remembered of one file.
 const maxKnown = 1000
 
 // passwordForms are those that nginx knows, too: crypt(3)'s and {SHA}, {SSHA}, {PLAIN}.
 // A text without any form is none: nginx would take it for the outcome of crypt(3).
 var passwordForms = []htpasswd.PasswdParser{
-	htpasswd.AcceptBcrypt, htpasswd.AcceptMd5, htpasswd.AcceptCryptSha, htpasswd.AcceptSha, htpasswd.AcceptSsha, acceptPlain,
+	htpasswd.AcceptBcrypt, htpasswd.AcceptMd5, acceptCryptSHA, htpasswd.AcceptSha, htpasswd.AcceptSsha, acceptPlain,
+}
+
+// acceptCryptSHA takes "$6$[rounds=N$]SALT$HASH" and no other: the hash of a password
+// would panic.
+func acceptCryptSHA(text string) (htpasswd.EncodedPasswd, error) {
+	parts := strings.Split(text, "$")
+	if len(parts) < 3 || parts[1] != "5" && parts[1] != "6" {
+		return htpasswd.AcceptCryptSha(text)
+	}
+	rest := parts[2:]
+	if rounds, found := strings.CutPrefix(rest[0], "rounds="); found {
+		if _, err := strconv.ParseUint(rounds, 10, 31); err != nil {
+			return nil, errors.New("malformed rounds of SHA-crypt")
+		}
+		rest = rest[1:]
+	}
+	if len(rest) != 2 || rest[0] == "" {
+		return nil, errors.New("malformed SHA-crypt")
+	}
+	return htpasswd.AcceptCryptSha(text)
 }
 
 func acceptPlain(text string) (htpasswd.EncodedPasswd, error) {
@@ -51,29 +76,51 @@ func acceptPlain(text string) (htpasswd.EncodedPasswd, error) {
 	return htpasswd.AcceptPlain(plain)
 }
 
-// newUsers reads a file of "NAME:HASH[:comment]" lines.
+// newUsers reads a file of "NAME:HASH[:comment]" lines. Of several lines of a name the
+// first counts, as in nginx. No error holds what may be a password or its hash.
 func newUsers(text string) (*users, error) {
 	var lines strings.Builder
+	var bad []error
+	named := map[string]bool{}
+	number := 0
 	for line := range strings.Lines(text) {
+		number++
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
 			continue
 		}
 		parts := strings.SplitN(line, ":", 3)
-		if len(parts) < 2 || parts[0] == "" {
-			return nil, fmt.Errorf("%q: expected NAME:HASH", parts[0])
+		switch {
+		case len(parts) < 2 || parts[0] == "":
+			bad = append(bad, fmt.Errorf("line %d: expected NAME:HASH", number))
+		case !hasForm(parts[1]):
+			bad = append(bad, fmt.Errorf("line %d: the password of %q has no known form; expected bcrypt, apr1, SHA-crypt, {SHA}, {SSHA} or {PLAIN}, as of htpasswd -B", number, parts[0]))
+		case !named[parts[0]]:
+			named[parts[0]] = true
+			fmt.Fprintf(&lines, "%s:%s\n", parts[0], parts[1])
 		}
-		fmt.Fprintf(&lines, "%s:%s\n", parts[0], parts[1])
 	}
 	u := &users{hashing: make(chan struct{}, max(runtime.GOMAXPROCS(0)/2, 1)), known: map[[sha256.Size]byte]bool{}}
-	var bad []error
 	var err error
-	u.file, err = htpasswd.NewFromReader(strings.NewReader(lines.String()), passwordForms, func(err error) { bad = append(bad, err) })
+	u.file, err = htpasswd.NewFromReader(strings.NewReader(lines.String()), passwordForms, nil)
 	return u, errors.Join(append(bad, err)...)
+}
+
+// hasForm reports whether a text is of one of passwordForms.
+func hasForm(hash string) bool {
+	for _, accept := range passwordForms {
+		if m, err := accept(hash); m != nil || err != nil {
+			return err == nil
+		}
+	}
+	return false
 }
 
 // match reports whether the password is the user's.
 func (u *users) match(user, password string) bool {
+	if len(password) > maxPassword {
+		return false
+	}
 	sum := sha256.Sum256([]byte(user + "\x00" + password))
 	u.mu.Lock()
 	known := u.known[sum]
@@ -81,18 +128,23 @@ func (u *users) match(user, password string) bool {
 	if known {
 		return true
 	}
-	u.hashing <- struct{}{}
-	ok := u.file.Match(user, password)
-	<-u.hashing
-	if ok {
+	if u.hash(user, password) {
 		u.mu.Lock()
 		if len(u.known) >= maxKnown {
 			clear(u.known)
 		}
 		u.known[sum] = true
 		u.mu.Unlock()
+		return true
 	}
-	return ok
+	return false
+}
+
+// hash is match without memory, in its turn.
+func (u *users) hash(user, password string) bool {
+	u.hashing <- struct{}{}
+	defer func() { <-u.hashing }() // also when it panics: others wait for the place
+	return u.file.Match(user, password)
 }
 
 // auth resolves what a place sets over what it inherits.

@@ -290,10 +290,45 @@ func startConfiguredNginx(t *testing.T, conf, site string) (addr, dir string, st
 }
 
 func TestAFileOfUsersThatIsNoneIsRefused(t *testing.T) {
-	for _, text := range []string{"nobody\n", ":x\n", "a:plaintext\n", "a:{SHA}!\n"} {
-		if _, err := newUsers(text); err == nil {
-			t.Errorf("%q was taken", text)
+	for _, text := range []string{
+		"nobody\n", ":x\n", "a:plaintext\n", "a:\n", "a:{SHA}!\n",
+		"a:$6$odd$salt$hash\n", "a:$6$rounds=x$salt$hash\n", "a:$5$rounds=1000$hash\n", "a:$6$\n", "a:$6$$hash\n", "a:$6$a$b$c$d\n",
+	} {
+		if _, err := newUsers("# users\n" + text); err == nil || !strings.Contains(err.Error(), "line 2: ") {
+			t.Errorf("%q: got %v", text, err)
 		}
+	}
+}
+
+// What stands in the place of a hash is often the password itself.
+func TestARefusedFileOfUsersShowsNoSecret(t *testing.T) {
+	_, err := newUsers("bob:hunter2\nhunter2\neve:$6$hunter2\nann:{SHA}hunter2!\n")
+	if err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("got %v", err)
+	}
+	for _, want := range []string{"line 1: ", `"bob"`, "line 2: ", "line 3: ", `"eve"`, "line 4: ", `"ann"`, "bcrypt"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("no %q in %v", want, err)
+		}
+	}
+}
+
+// nginx takes the first line of a name.
+func TestTheFirstLineOfAUserCounts(t *testing.T) {
+	u, err := newUsers("a:{PLAIN}first\na:{PLAIN}second\n")
+	must(t, err)
+	if !u.match("a", "first") || u.match("a", "second") {
+		t.Error("the second line counts")
+	}
+}
+
+// The time of SHA-crypt grows with the square of the password: 24 KB are seconds.
+func TestAPasswordThatIsTooLongIsNotHashed(t *testing.T) {
+	long := strings.Repeat("x", maxPassword+1)
+	u, err := newUsers("a:{PLAIN}" + long + "\nb:{PLAIN}" + long[1:] + "\n")
+	must(t, err)
+	if u.match("a", long) || !u.match("b", long[1:]) {
+		t.Errorf("expected %d bytes to be the bound", maxPassword)
 	}
 }
 
