@@ -49,15 +49,20 @@ func (c *compiler) hsts(key, text string) []byte {
 	return []byte(line.String() + "\r\n")
 }
 
+// mayBeChallenge reports whether who knows the authorities' tokens is to be asked. It may
+// look into files.
+func (x *exchange) mayBeChallenge() bool {
+	return x.conn.proxy.challenges.HTTP != nil && bytes.HasPrefix(x.Path, []byte(challengePath))
+}
+
 // challenged reports whether the request is an ACME authority's that looks for a token
 // of ours. Another client's token, or none, is an ordinary request: the app may have
 // asked for a certificate by itself.
 func (x *exchange) challenged() bool {
-	answer := x.conn.proxy.challenges.HTTP
-	if answer == nil || !bytes.HasPrefix(x.Path, []byte(challengePath)) {
+	if !x.mayBeChallenge() {
 		return false
 	}
-	proof, ok := answer(string(x.Host), string(x.Path[len(challengePath):]))
+	proof, ok := x.conn.proxy.challenges.HTTP(string(x.Host), string(x.Path[len(challengePath):]))
 	if ok {
 		x.proof, x.place = proof, x.server.whole
 	}

@@ -5,6 +5,9 @@ import "net/netip"
 // route finds the server by the name of the request and the location by its
 // path. There is one way to match: on lower-case names and normal paths.
 func (x *exchange) route() error {
+	if x.inline && x.mayBeChallenge() {
+		return errDetach
+	}
 	at := x.snap.sites[x.conn.listener.key]
 	if at == nil { // the listener went with a reload; the default server of the request's first byte answers
 		x.conn.listener.retired.Store(true)
