@@ -176,6 +176,9 @@ func (x *exchange) readMoreBody() error {
 	if x.start == x.end {
 		x.start, x.end = x.head, x.head
 	}
+	if x.end == len(x.in) { // the head, which may be larger than the default, filled it
+		x.in = append(x.in, make([]byte, clientBufferSize)...)
+	}
 	x.conn.setReadDeadline(x.bodyDeadline())
 	if x.body.cut.Load() { // looked at behind the deadline, which cutStream sets in between
 		return errClientCut

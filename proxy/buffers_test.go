@@ -86,3 +86,17 @@ func TestLingeringCloseSwallowsWhatAClientStillSends(t *testing.T) {
 		r.waitFor("the connection ends", func(s Stats) bool { return s.Connections == 0 })
 	}
 }
+
+func TestBodyBehindAHeadThatFillsItsBufferIsRead(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.Servers[0].LargeHeaderBuffers = &value.Buffers{Number: 8, Size: 64 << 10} })
+	b := r.backend(1, answers(ok("got it")))
+	r.ready(1, 0)
+	head := "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 5\r\nA: " + strings.Repeat("a", 50<<10) + "\r\nB: "
+	head += strings.Repeat("b", 2*clientBufferSize-len(head)-len("\r\n\r\n")) + "\r\n\r\n"
+	if got, _ := r.raw(head + "hello"); !strings.HasSuffix(got, "got it") {
+		t.Errorf("got %.100q", got)
+	}
+	if seen := b.seen(); len(seen) != 1 || seen[0].body != "hello" {
+		t.Errorf("the app saw %d requests", len(seen))
+	}
+}
