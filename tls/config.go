@@ -2,6 +2,7 @@ package tls
 
 import (
 	"encoding/base64"
+	"fmt"
 	"net/mail"
 	"net/url"
 	"slices"
@@ -49,13 +50,23 @@ func (a Authority) resolved() Authority {
 	if a.Directory == "" {
 		a.Directory = defaultAuthority
 	}
-	if known, ok := directories[a.Directory]; ok {
+	if known, ok := a.known(); ok {
 		a.Directory = known.Directory
 		if a.TestDirectory == "" {
 			a.TestDirectory = known.TestDirectory
 		}
 	}
 	return a
+}
+
+// known returns the authority that has the name, or the address.
+func (a Authority) known() (Authority, bool) {
+	for name, known := range directories {
+		if a.Directory == name || a.Directory == known.Directory {
+			return known, true
+		}
+	}
+	return Authority{}, false
 }
 
 // Kinds of challenges (RFC 8555, RFC 8737).
@@ -79,6 +90,9 @@ func (c *Config) Validate(key string, sites []SiteSetup, problems *value.Problem
 	}
 	if slices.Contains(c.Challenges, challengeDNS) && !c.ManualAuthHook.Set() {
 		problems.Addf(at("challenges"), "dns-01 takes a manual_auth_hook; expected one")
+	}
+	if c.ManualCleanupHook.Set() && !c.ManualAuthHook.Set() {
+		problems.Addf(at("manual_cleanup_hook"), "there is no manual_auth_hook to clean up after; expected both, or none")
 	}
 	for i := range c.Authority {
 		c.Authority[i].validate(value.Index(at("authority"), i), problems)
@@ -109,7 +123,7 @@ func (c *Config) validateNames(key string, names []string, problems *value.Probl
 // onlyPublic reports whether every authority is one that the whole world trusts.
 func (c *Config) onlyPublic() bool {
 	return !slices.ContainsFunc(c.Authority, func(a Authority) bool {
-		_, known := directories[a.Directory]
+		_, known := a.known()
 		return !known && a.Directory != ""
 	})
 }
@@ -142,14 +156,14 @@ func (a *Authority) Read(read func(path string) ([]byte, error), report func(key
 		if f.Roots, err = read(a.TrustedRoots); err != nil {
 			report("trusted_roots", err)
 		} else if _, err := parsePool(f.Roots); err != nil {
-			report("trusted_roots", err)
+			report("trusted_roots", fmt.Errorf("%s: %w", a.TrustedRoots, err))
 		}
 	}
 	if a.EABKeyFile != "" {
 		if f.EABKey, err = read(a.EABKeyFile); err != nil {
 			report("eab_hmac_key_file", err)
 		} else if _, err := base64.RawURLEncoding.DecodeString(eabKey(f.EABKey)); err != nil {
-			report("eab_hmac_key_file", err)
+			report("eab_hmac_key_file", fmt.Errorf("%s: %w; expected the key as the authority shows it, in base64url", a.EABKeyFile, err))
 		}
 	}
 	return f

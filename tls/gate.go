@@ -18,6 +18,9 @@ type gate struct {
 	until time.Time
 }
 
+// maxAnswer bounds an answer of an authority; a directory, an order, a chain have some KB.
+const maxAnswer = 1 << 20
+
 // maxGate bounds what an authority can ask for: a wrong clock must not stop renewals.
 const maxGate = 24 * time.Hour
 
@@ -27,10 +30,14 @@ func (g *gate) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("%s asked to wait until %s", r.URL.Host, until.UTC().Format(time.RFC3339))
 	}
 	res, err := g.next.RoundTrip(r)
-	if err == nil && (res.StatusCode == http.StatusTooManyRequests || res.StatusCode == http.StatusServiceUnavailable) {
+	if err != nil {
+		return nil, err
+	}
+	res.Body = http.MaxBytesReader(nil, res.Body, maxAnswer)
+	if res.StatusCode == http.StatusTooManyRequests || res.StatusCode == http.StatusServiceUnavailable {
 		g.close(res.Header.Get("Retry-After"))
 	}
-	return res, err
+	return res, nil
 }
 
 // closed returns until when the gate is closed; zero: it is open.

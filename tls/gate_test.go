@@ -61,3 +61,23 @@ func TestRetryAfterClosesTheGate(t *testing.T) {
 		}
 	}
 }
+
+// An authority that never ends its answer fills no memory.
+func TestAnswersOfAnAuthorityAreBounded(t *testing.T) {
+	g := &gate{now: time.Now, next: answers(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 200, Body: io.NopCloser(io.LimitReader(endless{}, 4*maxAnswer))}, nil
+	})}
+	r, err := http.NewRequest(http.MethodGet, "https://ca.test/dir", nil)
+	must(t, err)
+	res, err := g.RoundTrip(r)
+	must(t, err)
+	defer res.Body.Close()
+	if n, err := io.Copy(io.Discard, res.Body); err == nil || n > maxAnswer {
+		t.Errorf("%d bytes were read, %v", n, err)
+	}
+}
+
+// endless is a stream of zeros.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return len(p), nil }

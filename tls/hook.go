@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/mholt/acmez/v3/acme"
@@ -16,6 +17,9 @@ import (
 // hookTime bounds a hook: it may wait until all of a zone's servers have the record.
 const hookTime = 10 * time.Minute
 
+// hookEndTime is what the cleanup has when the process ends, or the name goes.
+const hookEndTime = 10 * time.Second
+
 // maxHookOutput is what is kept of a hook's output.
 const maxHookOutput = 4 << 10
 
@@ -23,6 +27,7 @@ const maxHookOutput = 4 << 10
 // of --manual-auth-hook and --manual-cleanup-hook.
 type hook struct {
 	auth, cleanup []string
+	endTime       time.Duration // how long cleanup may go on when the order was told to end
 
 	mu      sync.Mutex        // guards printed
 	printed map[string]string // by validation: what auth printed
@@ -49,7 +54,11 @@ func (h *hook) CleanUp(ctx context.Context, c acme.Challenge) error {
 	if len(h.cleanup) == 0 {
 		return nil
 	}
-	if _, err := h.run(context.WithoutCancel(ctx), h.cleanup, c, out); err != nil {
+	// An order that is told to end has a record to take away all the same.
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(h.endTime, cancel) })()
+	if _, err := h.run(longer, h.cleanup, c, out); err != nil {
 		return fmt.Errorf("manual_cleanup_hook: %w", err)
 	}
 	return nil
@@ -63,6 +72,9 @@ func (h *hook) run(ctx context.Context, command []string, c acme.Challenge, prin
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Dir = "/"
 	cmd.WaitDelay = time.Second
+	// Told to end, it ends with all that it has started.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.Env = append(os.Environ(),
 		"CERTBOT_DOMAIN="+domain,
 		"CERTBOT_VALIDATION="+c.DNS01KeyAuthorization(),

@@ -3,6 +3,10 @@ package tls
 import (
 	"context"
 	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -12,6 +16,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/certmagic"
+	"github.com/mholt/acmez/v3"
 	"github.com/mholt/acmez/v3/acme"
 	"go.uber.org/zap"
 )
@@ -93,4 +98,73 @@ func TestIssuersKeepTheirCertificatesApart(t *testing.T) {
 			t.Errorf("%s: %s, want %s", url, got, want)
 		}
 	}
+}
+
+// The profile of the configuration is in the order; an address gets the short-lived one
+// by itself, where there is one.
+func TestOrdersNameTheirProfile(t *testing.T) {
+	both := map[string]string{"classic": "", shortlived: ""}
+	address := &x509.CertificateRequest{IPAddresses: []net.IP{net.IPv4(192, 0, 2, 1)}}
+	host := &x509.CertificateRequest{DNSNames: []string{"a.test"}}
+	for _, c := range []struct {
+		name    string
+		offered map[string]string
+		profile string
+		csr     *x509.CertificateRequest
+		want    string
+	}{
+		{"a name", both, "", host, ""},
+		{"a name with a profile", both, "classic", host, "classic"},
+		{"an address", both, "", address, shortlived},
+		{"an address with a profile", both, "classic", address, "classic"},
+		{"an address where there is none", nil, "", address, ""},
+	} {
+		if got := profileOrdered(t, c.offered, c.profile, c.csr); got != c.want {
+			t.Errorf("%s: the order has the profile %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+// profileOrdered has an authority with profiles get an order, and returns what that says.
+func profileOrdered(t *testing.T, offered map[string]string, profile string, csr *x509.CertificateRequest) string {
+	t.Helper()
+	got := "no order"
+	mux := http.NewServeMux()
+	ca := httptest.NewTLSServer(mux)
+	defer ca.Close()
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Replay-Nonce", "nonce")
+		w.Header().Set("Content-Type", "application/json")
+		switch r.URL.Path {
+		case "/dir":
+			json.NewEncoder(w).Encode(acme.Directory{NewNonce: ca.URL + "/nonce", NewAccount: ca.URL + "/account", NewOrder: ca.URL + "/order", Meta: &acme.DirectoryMeta{Profiles: offered}})
+		case "/account":
+			w.Header().Set("Location", ca.URL+"/account/1")
+			w.WriteHeader(http.StatusCreated)
+			io.WriteString(w, `{"status":"valid"}`)
+		case "/order":
+			var jws struct{ Payload string }
+			must(t, json.NewDecoder(r.Body).Decode(&jws))
+			payload, err := base64.RawURLEncoding.DecodeString(jws.Payload)
+			must(t, err)
+			var order acme.Order
+			must(t, json.Unmarshal(payload, &order))
+			got = order.Profile
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusForbidden)
+			io.WriteString(w, `{"type":"urn:ietf:params:acme:error:rejectedIdentifier","status":403}`)
+		}
+	})
+	i, err := newIssuer(Authority{Directory: ca.URL + "/dir", Profile: profile}, AuthorityFiles{Roots: pemOf("CERTIFICATE", ca.Certificate().Raw)}, time.Now)
+	must(t, err)
+	i.storage, i.log, i.pace = &certmagic.FileStorage{Path: t.TempDir()}, zap.NewNop(), certmagic.NewRateLimiter(10, time.Second)
+	i.solvers = map[string]acmez.Solver{challengeHTTP: newSolver()}
+	defer i.pace.Stop()
+	i.connect()
+	if _, err := i.Issue(t.Context(), csr); err == nil {
+		t.Error("an authority that refuses orders issued")
+	} else if !strings.Contains(err.Error(), "rejectedIdentifier") {
+		t.Error(err)
+	}
+	return got
 }

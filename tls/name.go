@@ -93,12 +93,10 @@ func (h *holder) wake() {
 }
 
 // preload takes what is stored, before the holder runs.
-func (h *holder) preload(ctx context.Context, s *source) {
-	if c, err := s.load(ctx, h.name); err == nil {
-		h.held, h.since = c, h.now()
-		h.certificate.Store(&c.Certificate.Certificate)
-		h.publish(nil, 0)
-	}
+func (h *holder) preload(c *stored) {
+	h.held, h.since = c, h.now()
+	h.certificate.Store(&c.Certificate.Certificate)
+	h.publish(nil, 0)
 }
 
 // step brings the certificate up to date and returns how long it will be. force renews
@@ -116,7 +114,7 @@ func (h *holder) step(ctx context.Context, force bool) (wait time.Duration, err 
 		return maxPause, err // told to end
 	default:
 		h.fails++
-		wait = max(h.pause(), s.waits().Sub(h.now()))
+		wait = h.backOff(s.waits())
 		h.log.Error("no certificate", zap.String("name", h.name), zap.Int("failures", h.fails), zap.Duration("again in", wait.Round(time.Second)), zap.Error(err))
 	}
 	h.publish(err, wait)
@@ -239,6 +237,16 @@ func (h *holder) rest() time.Duration {
 		}
 	}
 	return max(next.Sub(h.now()), minPause)
+}
+
+// backOff is the wait after a failure; until is when the first authority lets us ask
+// again. Of that wait too, half as much is added by chance: every name is told the same.
+func (h *holder) backOff(until time.Time) time.Duration {
+	wait := h.pause()
+	if told := until.Sub(h.now()); told > 0 {
+		wait = max(wait, told+rand.N(told/2+1))
+	}
+	return wait
 }
 
 // pause is the wait after h.fails failures in a row.

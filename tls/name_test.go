@@ -253,3 +253,53 @@ func TestNewSourceIsTriedAtOnce(t *testing.T) {
 		stop()
 	})
 }
+
+// Names that an authority sent away until some time do not come back all at that moment.
+func TestNamesComeBackApartAfterRetryAfter(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	h := &holder{now: func() time.Time { return now }, fails: 1}
+	waits := map[time.Duration]bool{}
+	for range 20 {
+		wait := h.backOff(now.Add(time.Hour))
+		if wait < time.Hour || wait > 2*time.Hour {
+			t.Fatalf("told to wait for an hour, it waits for %v", wait)
+		}
+		waits[wait] = true
+	}
+	if len(waits) < 10 {
+		t.Errorf("20 names come back at %d times", len(waits))
+	}
+	if wait := h.backOff(time.Time{}); wait < firstPause || wait > 2*firstPause {
+		t.Errorf("told nothing, it waits for %v", wait)
+	}
+}
+
+// stuckStorage hangs, as a folder does whose file server is gone.
+type stuckStorage struct {
+	certmagic.Storage
+	free chan struct{}
+}
+
+func (s stuckStorage) Load(ctx context.Context, key string) ([]byte, error) {
+	<-s.free
+	return s.Storage.Load(ctx, key)
+}
+
+// A store that hangs does not keep a configuration from serving.
+func TestStoreThatHangsIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stuck := stuckStorage{&certmagic.FileStorage{Path: t.TempDir()}, make(chan struct{})}
+		m := New(Options{Storage: func(string) certmagic.Storage { return stuck }})
+		begun := time.Now()
+		p, err := m.Prepare(Setup{Sites: []SiteSetup{{Site: Site{TLS: ModeInternal}, Names: []string{"a.test"}}}})
+		must(t, err)
+		if took := time.Since(begun); took != preloadTime {
+			t.Errorf("the store was waited for %v", took)
+		}
+		m.Commit(p)
+		close(stuck.free)
+		must(t, m.Renew(t.Context(), "a.test"))
+		m.Close()
+		time.Sleep(time.Minute) // certmagic's locks look around every few seconds
+	})
+}

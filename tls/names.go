@@ -3,7 +3,6 @@ package tls
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 )
 
@@ -37,18 +36,38 @@ func (m *Manager) prepareNames(p *Plan) {
 	p.preload(m)
 }
 
+// preload takes what comes in time: a file system that hangs heeds no context.
 func (p *Plan) preload(m *Manager) {
 	ctx, cancel := context.WithTimeout(m.ctx, preloadTime)
 	defer cancel()
-	var all sync.WaitGroup
+	type found struct {
+		h *holder
+		c *stored // nil: there is none
+	}
+	all := make(chan found, len(p.fresh))
 	for _, h := range p.fresh {
 		from := m.sources[h.mode].Load()
 		if p.auto != nil {
 			from = map[string]*source{ModeAuto: p.auto, ModeInternal: p.local}[h.mode]
 		}
-		all.Go(func() { h.preload(ctx, from) })
+		m.work.Go(func() {
+			c, err := from.load(ctx, h.name)
+			if err != nil {
+				c = nil // the holder says what is wrong
+			}
+			all <- found{h, c}
+		})
 	}
-	all.Wait()
+	for range p.fresh {
+		select {
+		case f := <-all:
+			if f.c != nil {
+				f.h.preload(f.c)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // commitNames starts and ends holders. With new sources those that had failed try again.

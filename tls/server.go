@@ -2,6 +2,7 @@ package tls
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"strings"
 	"sync"
@@ -102,7 +103,7 @@ func (s *Server) clients(site *SiteSetup, now func() time.Time) error {
 	if !site.verifies() {
 		return nil
 	}
-	s.verifier = &verifier{mode: site.VerifyClient, now: now}
+	s.verifier = &verifier{mode: site.VerifyClient, pool: x509.NewCertPool(), now: now}
 	s.base.ClientAuth = tls.RequestClientCert
 	if len(site.Files.Clients) == 0 {
 		return nil // optional_no_ca

@@ -13,6 +13,8 @@ import (
 	"errors"
 	"math/big"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -273,5 +275,22 @@ func TestClientCertificateGetsOpenSSLsVerdict(t *testing.T) {
 		if got := v.verdict(&tls.ConnectionState{PeerCertificates: c.chain}); got != c.want {
 			t.Errorf("%s: got %+v, want %+v", c.mode, got, c.want)
 		}
+	}
+}
+
+// Without authorities of its own a server knows no client: one whose certificate is from
+// an authority of the system is no more welcome than any other (nginx: optional_no_ca).
+func TestClientIsKnownByNoAuthorityOfTheSystem(t *testing.T) {
+	ca := newAuthority(t)
+	file := filepath.Join(t.TempDir(), "system.pem")
+	must(t, os.WriteFile(file, ca.pem, 0o600))
+	t.Setenv("SSL_CERT_FILE", file)
+	client, err := ca.pair("client").parse()
+	must(t, err)
+	s, err := newServer(&SiteSetup{Site: Site{VerifyClient: verifyOptionalNoCA}, Files: Files{Pairs: []Pair{ca.pair("a.test")}}}, time.Now)
+	must(t, err)
+	want := Verdict{"FAILED:unable to verify the first certificate", 0}
+	if got := s.Verify(&tls.ConnectionState{PeerCertificates: []*x509.Certificate{client.Leaf}}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

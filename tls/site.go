@@ -82,6 +82,8 @@ func (s *Site) validateSource(at func(string) string, names []string, listens []
 	switch {
 	case s.Managed() && len(s.Certificate) > 0:
 		problems.Addf(at("tls"), "%q, and an ssl_certificate stands here too; expected one of them", s.TLS)
+	case s.Managed() && s.RejectHandshake:
+		problems.Addf(at("ssl_reject_handshake"), "true, and tls = %q has certificates for this server; expected one of them, or a server of its own that refuses", s.TLS)
 	case s.Managed() && !secure:
 		problems.Addf(at("tls"), `%q, but no listen address speaks TLS; expected port 443, or one with "ssl"`, s.TLS)
 	case s.Managed() && len(orderable(names)) == 0:

@@ -82,6 +82,7 @@ func TestSiteThatCannotServeIsRefused(t *testing.T) {
 		{"auto on 443", Site{TLS: "auto"}, []string{"80", "443"}, ""},
 		{"auto without TLS", Site{TLS: "auto"}, []string{"80"}, "tls"},
 		{"internal with files", Site{TLS: "internal", Certificate: value.Strings{"a"}, CertificateKey: value.Strings{"a"}}, []string{"443"}, "tls"},
+		{"auto that refuses", Site{TLS: "auto", RejectHandshake: true}, []string{"443"}, "ssl_reject_handshake"},
 		{"a word", Site{TLS: "on"}, []string{"80"}, "tls"},
 		{"verify without authority", Site{VerifyClient: "on"}, []string{"80"}, "ssl_verify_client"},
 		{"verify any", Site{VerifyClient: "optional_no_ca"}, []string{"80"}, ""},

@@ -1,10 +1,14 @@
 package tls
 
 import (
+	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/certmagic"
 	"github.com/mholt/acmez/v3/acme"
@@ -70,6 +74,42 @@ func TestHookIsCalledAsCertbotCallsIt(t *testing.T) {
 	}
 }
 
+// A hook that is told to end ends with all that it has started.
+func TestHookEndsWithItsChildren(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	must(t, syscall.Mkfifo(fifo, 0o600))
+	ctx, cancel := context.WithCancel(t.Context())
+	h := &hook{auth: []string{"/bin/sh", "-c", "sleep 60 >" + fifo + " 2>&1 & wait"}, printed: map[string]string{}}
+	ended := make(chan error, 1)
+	go func() { ended <- h.Present(ctx, challenge(challengeDNS, "dns", "w.test")) }()
+	alive, err := os.Open(fifo) // waits for the child
+	must(t, err)
+	defer alive.Close()
+	cancel()
+	if err := <-ended; err == nil {
+		t.Error("a hook that was told to end has succeeded")
+	}
+	must(t, alive.SetReadDeadline(time.Now().Add(10*time.Second)))
+	if _, err := alive.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("its child lives on: %v", err)
+	}
+}
+
+// The record of an order that is cut is taken away, but the end does not wait for that
+// as long as an order would.
+func TestCleanupIsBoundedAtTheEnd(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	h := &hook{auth: []string{"/bin/true"}, cleanup: []string{"/bin/sh", "-c", "echo cleaned >&2; exit 3"}, endTime: hookEndTime, printed: map[string]string{}}
+	if err := h.CleanUp(ctx, challenge(challengeDNS, "dns", "w.test")); err == nil || !strings.Contains(err.Error(), "cleaned") {
+		t.Errorf("the hook did not run: %v", err)
+	}
+	h.cleanup, h.endTime = []string{"/bin/sleep", "60"}, time.Millisecond
+	if err := h.CleanUp(ctx, challenge(challengeDNS, "dns", "w.test")); err == nil || !strings.Contains(err.Error(), "killed") {
+		t.Errorf("a hook that goes on: %v", err)
+	}
+}
+
 func TestSectionThatCannotWorkIsRefused(t *testing.T) {
 	hook := value.Command{Text: "hook", Args: []string{"hook"}}
 	private := []Authority{{Directory: "https://ca.test/dir"}}
@@ -84,6 +124,8 @@ func TestSectionThatCannotWorkIsRefused(t *testing.T) {
 		{"a name of this machine", Config{}, auto("app.localhost"), "server[0].server_name"},
 		{"a name without a dot", Config{}, auto("intranet"), "server[0].server_name"},
 		{"a private address", Config{}, auto("10.0.0.1"), "server[0].server_name"},
+		{"a private name from a public authority by its address", Config{Authority: []Authority{{Directory: directories["letsencrypt"].Directory}}}, auto("intranet"), "server[0].server_name"},
+		{"cleanup without what makes the record", Config{ManualCleanupHook: hook}, nil, "tls.manual_cleanup_hook"},
 		{"private names from a private authority", Config{Authority: private}, auto("app.localhost", "intranet", "10.0.0.1"), ""},
 		{"named authorities", Config{Authority: []Authority{{}, {Directory: "zerossl", EABKeyID: "x", EABKeyFile: "y"}}}, nil, ""},
 		{"wildcard", Config{}, auto("a.test", "*.a.test"), "server[0].server_name"},
@@ -97,6 +139,28 @@ func TestSectionThatCannotWorkIsRefused(t *testing.T) {
 		c.config.Validate("tls", c.sites, &problems)
 		if c.want == "" && len(problems) > 0 || c.want != "" && (len(problems) != 1 || problems[0].Key != c.want) {
 			t.Errorf("%s: %v; want %q", c.name, problems, c.want)
+		}
+	}
+}
+
+// Who writes the address of an authority that has a name gets what the name brings.
+func TestAuthorityIsTheSameByNameAndByAddress(t *testing.T) {
+	for name, known := range directories {
+		if byName, byAddress := (Authority{Directory: name}).resolved(), (Authority{Directory: known.Directory}).resolved(); byName != byAddress {
+			t.Errorf("%s: %+v, by its address %+v", name, byName, byAddress)
+		}
+	}
+}
+
+// What is wrong with a file is said with its path.
+func TestProblemsOfAuthorityFilesNameThem(t *testing.T) {
+	a := Authority{TrustedRoots: "roots.pem", EABKeyID: "kid", EABKeyFile: "eab.key"}
+	read := func(string) ([]byte, error) { return []byte("not base64!"), nil }
+	reported := map[string]string{}
+	a.Read(read, func(key string, err error) { reported[key] = err.Error() })
+	for key, path := range map[string]string{"trusted_roots": "roots.pem", "eab_hmac_key_file": "eab.key"} {
+		if !strings.HasPrefix(reported[key], path+": ") || !strings.Contains(reported[key], "expected") {
+			t.Errorf("%s: %q", key, reported[key])
 		}
 	}
 }

@@ -79,7 +79,7 @@ func (m *Manager) acmeSource(setup *Setup, storage certmagic.Storage) (*source, 
 	}
 	var dns acmez.Solver
 	if len(setup.AuthHook) > 0 {
-		dns = &hook{auth: setup.AuthHook, cleanup: setup.CleanupHook, printed: map[string]string{}}
+		dns = &hook{auth: setup.AuthHook, cleanup: setup.CleanupHook, endTime: hookEndTime, printed: map[string]string{}}
 	}
 	var own []*issuer
 	var all []certmagic.Issuer

@@ -23,7 +23,7 @@ const (
 // for them, but each request is, lets the client see a page that says why, as in nginx.
 type verifier struct {
 	mode string
-	pool *x509.CertPool
+	pool *x509.CertPool // never nil: that would mean the authorities of the system
 	now  func() time.Time
 }
 
