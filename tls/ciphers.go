@@ -61,10 +61,11 @@ var keywords = []string{"HIGH", "DEFAULT", "ALL", "ECDHE", "EECDH", "AESGCM", "E
 
 // parseCiphers returns the ciphers of a list in OpenSSL's form; of an empty one, all.
 func parseCiphers(list string) ([]uint16, error) {
+	if list == "" {
+		return allCiphers(), nil
+	}
 	var out []uint16
-	given := false
 	for word := range strings.FieldsFuncSeq(list, func(r rune) bool { return r == ':' || r == ',' || r == ' ' }) {
-		given = true
 		switch id, known := ciphers[word]; {
 		case known:
 			out = append(out, id)
@@ -75,9 +76,6 @@ func parseCiphers(list string) ([]uint16, error) {
 		default:
 			return nil, fmt.Errorf("unknown or unsafe cipher %q; expected %s", word, strings.Join(cipherNames(), ":"))
 		}
-	}
-	if !given {
-		return allCiphers(), nil
 	}
 	if len(out) == 0 {
 		return nil, fmt.Errorf("%q leaves no cipher; expected one of %s", list, strings.Join(cipherNames(), ":"))

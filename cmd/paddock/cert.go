@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -85,10 +87,21 @@ func printCertificates(out io.Writer, all []control.Certificate, now time.Time) 
 	}
 	for _, c := range all {
 		if c.Error != "" {
-			fmt.Fprintf(out, "%s: failed %d times; next try %s: %s\n", c.Name, c.Failed, moment(c.NextTry, now), c.Error)
+			fmt.Fprintf(out, "%s: failed %d times; next try %s: %s\n", c.Name, c.Failed, moment(c.NextTry, now), printable(c.Error))
 		}
 	}
 	return nil
+}
+
+// printable is a text of an authority, which may quote what a stranger's server has sent
+// it, without what a terminal would obey.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text)
 }
 
 // renewal says what happens next to a certificate.

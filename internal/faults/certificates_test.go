@@ -123,7 +123,6 @@ func TestEachChallengeIsAnsweredByOwnListeners(t *testing.T) {
 	}
 
 	// Pebble suggests when to renew (RFC 9773).
-	// Pebble suggests when to renew (RFC 9773).
 	d.until("the authority's time of renewal is known", func() bool {
 		c := d.certificates()["a.test"]
 		return c.Why == "its authority asks for it" && c.RenewAt.After(time.Now()) && c.RenewAt.Before(c.NotAfter)

@@ -90,14 +90,14 @@ func (w *Worker) end() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
+	if w.tls != nil { // beside the requests: a hook may have something to clean up
+		w.asked.Go(w.tls.Close)
+	}
 	var err error
 	if w.proxy != nil {
 		err = w.proxy.Shutdown(ctx)
 	}
 	w.asked.Wait()
-	if w.tls != nil {
-		w.tls.Close()
-	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		w.log.Warn("requests were cut at the end", zap.Duration("after", limit))
 		err = nil
