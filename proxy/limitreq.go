@@ -128,13 +128,13 @@ func (x *exchange) limit() error {
 	x.Limited = accesslog.LimitPassed
 	now := time.Now()
 	var delay time.Duration
+	last := len(rules.limits) - 1
 	for i := range rules.limits {
 		l := &rules.limits[i]
-		x.scratch = l.zone.key.Append(x.scratch[:0], &x.Entry)
-		if len(x.scratch) == 0 || len(x.scratch) > maxLimitKey {
+		if !x.limitKey(l) {
 			continue
 		}
-		excess, ok := l.zone.allow(x.scratch, l.burst, now)
+		excess, ok := l.zone.allow(x.scratch, l.burst, now, i == last)
 		if !ok {
 			return x.rejectLimited(rules, l, excess)
 		}
@@ -145,6 +145,7 @@ func (x *exchange) limit() error {
 			}
 		}
 	}
+	x.countLimits(rules.limits[:last], now)
 	if delay == 0 {
 		return nil
 	}
@@ -153,6 +154,24 @@ func (x *exchange) limit() error {
 		return nil
 	}
 	return x.pause(delay)
+}
+
+// limitKey puts the key that a limit counts by into scratch; false: it does not limit this
+// request.
+func (x *exchange) limitKey(l *reqLimit) bool {
+	x.scratch = l.zone.key.Append(x.scratch[:0], &x.Entry)
+	return len(x.scratch) > 0 && len(x.scratch) <= maxLimitKey
+}
+
+// countLimits counts a request in the zones in front of the last one, when that has let it
+// in, too: what one limit refuses is not to use up another's (nginx:
+// ngx_http_limit_req_account).
+func (x *exchange) countLimits(limits []reqLimit, now time.Time) {
+	for i := range limits {
+		if l := &limits[i]; x.limitKey(l) {
+			l.zone.count(x.scratch, now)
+		}
+	}
 }
 
 func (x *exchange) rejectLimited(rules *limitRules, l *reqLimit, excess int64) error {

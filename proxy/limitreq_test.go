@@ -42,15 +42,25 @@ func TestZoneLeaksAtItsRate(t *testing.T) {
 		{-time.Hour, "a", 1000, true}, // a clock that was set back
 	} {
 		now = now.Add(step.after)
-		if excess, ok := z.allow([]byte(step.key), 2000, now); excess != step.excess || ok != step.ok {
+		if excess, ok := z.allow([]byte(step.key), 2000, now, true); excess != step.excess || ok != step.ok {
 			t.Errorf("after %v %s has %d, %v; want %d, %v", step.after, step.key, excess, ok, step.excess, step.ok)
 		}
 	}
 	for i := range 100 {
-		z.allow(fmt.Appendf(nil, "key %d", i), 0, now)
+		z.allow(fmt.Appendf(nil, "key %d", i), 0, now, true)
 	}
 	if len(z.keys) != 4 || z.order.Len() != 4 || z.keys["key 99"] == nil {
 		t.Errorf("a zone of 1 KiB holds %d keys", len(z.keys))
+	}
+	for i := range 100 { // long ones take more of it
+		z.allow(fmt.Appendf(nil, "%0*d", 300, i), 0, now, true)
+	}
+	if len(z.keys) != 2 || z.used != 2*keyCost(300) {
+		t.Errorf("a zone of 1 KiB holds %d keys of 300 bytes, %d bytes by its count", len(z.keys), z.used)
+	}
+	z.allow(make([]byte, maxLimitKey), 0, now, true)
+	if len(z.keys) != 1 || z.used != keyCost(maxLimitKey) {
+		t.Errorf("a zone of 1 KiB holds %d keys, %d bytes", len(z.keys), z.used)
 	}
 }
 
@@ -87,10 +97,33 @@ func TestDelayedRequestsComeInAtTheRate(t *testing.T) {
 		}
 		x.conn.gone.Store(true)
 		x.Limited = 0
-		if err := x.limit(); err != nil && err != errClientGone {
+		if err := x.limit(); err != errClientGone {
 			t.Errorf("a client that left: %v", err)
 		}
 	})
+}
+
+// A client that its own limit refuses must not use up what all clients share.
+func TestWhatOneLimitRefusesIsNotCountedInAnother(t *testing.T) {
+	shared, err := parseLimitZone("shared", "$server_name rate=1r/m")
+	must(t, err)
+	own, err := parseLimitZone("own", "$host rate=1r/m")
+	must(t, err)
+	x := &exchange{conn: &conn{watched: true, proxy: &Proxy{logger: zap.NewNop()}}, place: &location{}}
+	x.ServerName, x.Conn = "s", &accesslog.Conn{}
+	x.place.limit = limitRules{limits: []reqLimit{{zone: shared, burst: 1000, free: noDelay}, {zone: own, free: noDelay}}, status: 503}
+	for _, step := range []struct {
+		host string
+		in   bool
+	}{{"a", true}, {"a", false}, {"a", false}, {"b", true}, {"c", false}} {
+		x.Host, x.Limited = []byte(step.host), 0
+		if err := x.limit(); (err == nil) != step.in {
+			t.Errorf("%s: got %v, want it in: %v", step.host, err, step.in)
+		}
+	}
+	if len(own.keys) != 2 {
+		t.Errorf("%d keys, want those of a and b: c was refused by what all share", len(own.keys))
+	}
 }
 
 const guardedNginx = `

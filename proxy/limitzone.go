@@ -13,8 +13,10 @@ import (
 )
 
 const (
-	// limitEntry is about what a key costs: its entry, its place in the order and itself.
+	// limitEntry is about what a key costs: its entry, its place in the order and itself,
+	// when it has shortKey bytes or fewer.
 	limitEntry = 256
+	shortKey   = 64
 	// defaultLimitSize is the size of a zone that names none: 40,000 keys.
 	defaultLimitSize = 10 << 20
 	// maxLimitKey bounds a key (nginx: 65535); a longer one is not limited.
@@ -28,7 +30,7 @@ type limitZone struct {
 	text string // of the configuration
 	key  *accesslog.Template
 	rate int64 // thousandths of a request a second
-	max  int   // keys
+	size int   // bytes
 	*limitState
 }
 
@@ -37,6 +39,7 @@ type limitState struct {
 	mu    sync.Mutex
 	keys  map[string]*lru.Element // of *limitBucket
 	order *lru.List               // the newest first
+	used  int                     // bytes
 }
 
 type limitBucket struct {
@@ -73,8 +76,8 @@ func parseLimitZone(name, text string) (*limitZone, error) {
 			return nil, fmt.Errorf("%q: %w", text, err)
 		}
 	}
-	z.max = int(size / limitEntry)
-	if z.rate == 0 || z.max == 0 {
+	z.size = int(size)
+	if z.rate == 0 || z.size < limitEntry {
 		return nil, fmt.Errorf("%q: no rate, or no room for a key; %s", text, limitZoneForm)
 	}
 	return z, nil
@@ -116,24 +119,39 @@ func (z *limitZone) take(key []byte, excess int64, now time.Time) {
 		z.order.MoveToFront(at)
 		return
 	}
-	for len(z.keys) >= z.max {
+	z.used += keyCost(len(key))
+	for z.used > z.size && len(z.keys) > 0 {
 		oldest := z.order.Back()
-		delete(z.keys, oldest.Value.(*limitBucket).key)
+		was := oldest.Value.(*limitBucket).key
+		delete(z.keys, was)
 		z.order.Remove(oldest)
+		z.used -= keyCost(len(was))
 	}
 	b := &limitBucket{key: string(key), last: now}
 	z.keys[b.key] = z.order.PushFront(b)
 }
 
-// allow lets a request of the key in, with what it has too much. One that has more than
-// burst is not counted.
-func (z *limitZone) allow(key []byte, burst int64, now time.Time) (excess int64, ok bool) {
+// keyCost is about how many bytes a key of a length takes: whoever asks may choose it.
+func keyCost(length int) int { return limitEntry + max(length-shortKey, 0) }
+
+// allow reports whether a request of the key may come in, and what it has too much. One
+// that may is counted if count is set.
+func (z *limitZone) allow(key []byte, burst int64, now time.Time, count bool) (excess int64, ok bool) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	excess = z.look(key, now)
 	if excess > burst {
 		return excess, false
 	}
-	z.take(key, excess, now)
+	if count {
+		z.take(key, excess, now)
+	}
 	return excess, true
+}
+
+// count counts a request that all limits let in.
+func (z *limitZone) count(key []byte, now time.Time) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.take(key, z.look(key, now), now)
 }
