@@ -602,6 +602,46 @@ func TestZeroWindowReaderHoldsNoWorker(t *testing.T) {
 	}
 }
 
+// large_client_header_buffers holds for HTTP/2, too (nginx since 1.19.7).
+func TestHTTP2HeadMayHaveWhatItsBuffersHold(t *testing.T) {
+	r := newRig2(t, func(c *Config) {
+		c.Servers[0].LargeHeaderBuffers = &value.Buffers{Number: 8, Size: 64 << 10}
+	})
+	r.backend(1, func(c net.Conn, q request) bool {
+		io.WriteString(c, ok(strconv.Itoa(strings.Count(q.head, "~"))))
+		return true
+	})
+	r.ready(1, 0)
+	p := r.dial2()
+	for _, c := range []struct {
+		fields, size int
+		status       string
+	}{{7, 60 << 10, "200 "}, {1, 65 << 10, "400 "}, {1, 10, "200 "}} {
+		p.buf.Reset()
+		for _, f := range []string{":method GET", ":scheme http", ":path /", ":authority a.test"} {
+			name, v, _ := strings.Cut(f, " ")
+			must(t, p.enc.WriteField(hpack.HeaderField{Name: name, Value: v}))
+		}
+		for i := range c.fields { // "~" is longer in Huffman's code: it comes as it is
+			must(t, p.enc.WriteField(hpack.HeaderField{Name: fmt.Sprintf("x-%d", i), Value: strings.Repeat("~", c.size), Sensitive: true}))
+		}
+		id, rest, kind, flags := p.next, p.buf.Bytes(), xhttp2.FrameHeaders, xhttp2.FlagHeadersEndStream
+		p.next += 2
+		for len(rest) > 0 {
+			part := rest[:min(len(rest), 16<<10)]
+			if rest = rest[len(part):]; len(rest) == 0 {
+				flags |= xhttp2.FlagHeadersEndHeaders
+			}
+			must(t, p.WriteRawFrame(kind, flags, id, part))
+			kind, flags = xhttp2.FrameContinuation, 0
+		}
+		a := p.read(id)
+		if len(a.heads) != 1 || !strings.HasPrefix(a.heads[0], c.status) || c.status == "200 " && a.body != strconv.Itoa(c.fields*c.size) {
+			t.Errorf("%d fields of %d bytes: got %v", c.fields, c.size, a)
+		}
+	}
+}
+
 // D1: of 2000 requests that are reset at once the app sees few, never more than the
 // connection may have at a time, and others do not notice.
 func TestRapidResetReachesTheAppBounded(t *testing.T) {

@@ -108,6 +108,9 @@ func (c *conn) serveStream(hs *http2.Stream) {
 	one.onHangup = one.hungUp
 	hs.OnHangup(one.onHangup)
 	x := newExchange(one)
+	if len(hs.Head) > len(x.in) { // only large_client_header_buffers above the default lead here
+		x.in = make([]byte, len(hs.Head))
+	}
 	if x.end = copy(x.in, hs.Head); x.end > 0 {
 		one.run(x)
 		return

@@ -24,8 +24,8 @@ const DefaultBodyWindow = 64 << 10
 const (
 	connWindow       = 1 << 20          // bytes of all bodies that may come before anybody reads them
 	tableSize        = 4096             // of the client's dynamic table; what it may have without a word of ours
-	maxContinuations = 16               // frames of one head
-	maxBlock         = 32 << 10         // encoded bytes of one head
+	maxContinuations = 16               // frames of one head; more when MaxHead would not fit
+	maxBlock         = 32 << 10         // encoded bytes of one head, or MaxHead if that is more
 	resetBurst       = 200              // streams that end without an answer, whoever resets them (faults D1, D2)
 	resetsPerSecond  = 20               //
 	controlBurst     = 1000             // frames that carry nothing: PING, SETTINGS, empty DATA, … (faults D4)

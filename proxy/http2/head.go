@@ -65,7 +65,7 @@ func (c *Conn) takeContinuation(f *frame) error {
 	if c.head.stream == 0 {
 		return protocolError("CONTINUATION of nothing")
 	}
-	if c.head.continuations++; c.head.continuations > maxContinuations {
+	if c.head.continuations++; c.head.continuations > max(maxContinuations, 2*c.cfg.MaxHead/maxFrame) {
 		return &connError{EnhanceYourCalm, "too many CONTINUATION frames"}
 	}
 	err := c.takeFragment(f.payload, f.has(flagEndHeaders))
@@ -78,7 +78,7 @@ func (c *Conn) takeContinuation(f *frame) error {
 // takeFragment decodes a part of a head, and goes on with the whole when it is the
 // last.
 func (c *Conn) takeFragment(p []byte, last bool) error {
-	if c.head.size += len(p); c.head.size > maxBlock {
+	if c.head.size += len(p); c.head.size > max(maxBlock, c.cfg.MaxHead) {
 		return &connError{EnhanceYourCalm, "head too long"}
 	}
 	_, err := c.decoder.Write(p)

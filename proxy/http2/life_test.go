@@ -180,11 +180,12 @@ func TestHandlerHearsThatItsClientLeft(t *testing.T) {
 		"connection": func(p *peer) { p.nc.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			ready, gone := make(chan struct{}), make(chan struct{}, 2)
+			ready, gone, heard := make(chan struct{}), make(chan struct{}, 2), make(chan struct{})
 			p := dial(t, Config{}, func(s *Stream) {
 				s.OnHangup(func() { gone <- struct{}{} })
 				close(ready)
 				<-gone
+				close(heard)
 				if _, err := s.Send([]byte("HTTP/1.1 200 OK\r\n\r\n"), nil, true, testTimeout); err == nil {
 					t.Error("an answer was sent to nobody")
 				}
@@ -197,6 +198,11 @@ func TestHandlerHearsThatItsClientLeft(t *testing.T) {
 			must(t, p.open(1, p.get("/"), true))
 			<-ready
 			leave(p)
+			select {
+			case <-heard: // before the connection ends, which would tell it in any case
+			case <-time.After(testTimeout):
+				t.Error("the handler heard nothing")
+			}
 			p.nc.Close()
 			p.ended()
 		})
