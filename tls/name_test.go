@@ -6,9 +6,11 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io/fs"
 	"math/big"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -302,4 +304,25 @@ func TestStoreThatHangsIsNotWaitedFor(t *testing.T) {
 		m.Close()
 		time.Sleep(time.Minute) // certmagic's locks look around every few seconds
 	})
+}
+
+// brokenStorage fails as one on the network does.
+type brokenStorage struct{ certmagic.Storage }
+
+func (brokenStorage) Load(context.Context, string) ([]byte, error) {
+	return nil, errors.New("connection reset by peer")
+}
+
+// A store that cannot be asked is no store without a certificate: nothing is ordered.
+func TestStoreThatFailsIsNotTakenForACorruptOne(t *testing.T) {
+	f := &fakeIssuer{ca: newAuthority(t), life: time.Hour}
+	s := newSource(brokenStorage{&certmagic.FileStorage{Path: t.TempDir()}}, []certmagic.Issuer{f}, zap.NewNop())
+	h := &holder{name: "a.test", now: time.Now, log: zap.NewNop()}
+	h.status.Store(&Status{})
+	if err := h.tend(t.Context(), s, false); err == nil || !strings.Contains(err.Error(), "connection reset") || errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+	if s := h.status.Load(); s.State != "" || len(f.tries) > 0 {
+		t.Errorf("an order was begun: %+v, %d tries", s, len(f.tries))
+	}
 }

@@ -6,7 +6,9 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -258,8 +260,11 @@ func (s *source) setAside(ctx context.Context, name string, now time.Time) error
 			certmagic.StorageKeys.SiteCert(key, name), certmagic.StorageKeys.SitePrivateKey(key, name), certmagic.StorageKeys.SiteMeta(key, name),
 		} {
 			data, err := s.storage.Load(ctx, at)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
 			if err != nil {
-				continue // there is none, or none that can be read
+				return err // nobody can tell what is there
 			}
 			if err := s.storage.Store(ctx, "corrupt/"+now.UTC().Format("20060102T150405Z")+"/"+at, data); err != nil {
 				return err
