@@ -326,3 +326,22 @@ func TestStoreThatFailsIsNotTakenForACorruptOne(t *testing.T) {
 		t.Errorf("an order was begun: %+v, %d tries", s, len(f.tries))
 	}
 }
+
+// A certificate that is gone from the store is served on, and its end is still told.
+func TestServedCertificateIsToldOfThoughTheStoreIsEmpty(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeIssuer{ca: newAuthority(t), life: 90 * 24 * time.Hour}
+		dir := filepath.Join(t.TempDir(), "store")
+		h, stop := keep(t, f, dir, "a.test")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		f.fail(errors.New("down"))
+		must(t, os.RemoveAll(dir))
+		time.Sleep(lookTime + time.Minute)
+		synctest.Wait()
+		if s := h.status.Load(); s.Error == "" || !s.NotAfter.Equal(h.certificate.Load().Leaf.NotAfter) {
+			t.Errorf("status: %+v", s)
+		}
+		stop()
+	})
+}

@@ -31,6 +31,9 @@ func (h *holder) progress(what string) {
 // publish publishes how a step ended.
 func (h *holder) publish(err error, wait time.Duration) {
 	next := Status{Name: h.name, Mode: h.mode, Obtained: h.gains, Failed: h.status.Load().Failed}
+	if c := h.certificate.Load(); h.held == nil && c != nil { // served on, though it is stored no more
+		next.NotBefore, next.NotAfter = c.Leaf.NotBefore, c.Leaf.NotAfter
+	}
 	if h.held != nil {
 		leaf := h.held.Leaf
 		next.Issuer, next.NotBefore, next.NotAfter = h.held.key, leaf.NotBefore, leaf.NotAfter
