@@ -103,6 +103,24 @@ func TestDelayedRequestsComeInAtTheRate(t *testing.T) {
 	})
 }
 
+// Whoever asks must not get out of a limit by a long path: only what no head holds by
+// default is not limited, as in nginx.
+func TestALongKeyIsLimited(t *testing.T) {
+	z, err := parseLimitZone("one", "$binary_remote_addr$request_uri rate=1r/m")
+	must(t, err)
+	x := &exchange{conn: &conn{watched: true, proxy: &Proxy{logger: zap.NewNop()}}, place: &location{}}
+	x.Conn = &accesslog.Conn{RemoteAddr: "192.0.2.1"}
+	x.Target = []byte("/?" + strings.Repeat("x", maxHeadLine))
+	x.place.limit = limitRules{limits: []reqLimit{{zone: z}}, status: 503}
+	if first := x.limit(); first != nil {
+		t.Errorf("the first: %v", first)
+	}
+	x.Limited = 0
+	if err := x.limit(); err == nil {
+		t.Error("the second is let in")
+	}
+}
+
 // A client that its own limit refuses must not use up what all clients share.
 func TestWhatOneLimitRefusesIsNotCountedInAnother(t *testing.T) {
 	shared, err := parseLimitZone("shared", "$server_name rate=1r/m")

@@ -19,8 +19,8 @@ const (
 	shortKey   = 64
 	// defaultLimitSize is the size of a zone that names none: 40,000 keys.
 	defaultLimitSize = 10 << 20
-	// maxLimitKey bounds a key (nginx: 65535); a longer one is not limited.
-	maxLimitKey = 1024
+	// maxLimitKey bounds a key; a longer one is not limited (nginx: limit_req).
+	maxLimitKey = 65535
 )
 
 // limitZone counts requests by a key, as a bucket that leaks: each request puts 1000 in,
