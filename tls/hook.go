@@ -55,9 +55,10 @@ func (h *hook) CleanUp(ctx context.Context, c acme.Challenge) error {
 		return nil
 	}
 	// An order that is told to end has a record to take away all the same.
+	end := h.endTime
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(h.endTime, cancel) })()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(end, cancel) })()
 	if _, err := h.run(longer, h.cleanup, c, out); err != nil {
 		return fmt.Errorf("manual_cleanup_hook: %w", err)
 	}
