@@ -67,9 +67,8 @@ func (x *exchange) answerCame(*netpoll.Conn) {
 	x.conn.run(x)
 }
 
-// simple reports whether the place can be served without waiting for a file or a name,
-// without a limit or a password,
-// and without a dialogue with the client.
+// simple reports whether the place can be served without waiting for a file, a name, a
+// limit or a password, and without a dialogue with the client.
 func (x *exchange) simple() bool {
 	p := x.place
 	return p.try == nil && len(p.limit.limits) == 0 && !p.auth.on && (p.pass != nil || p.answer != nil) && !x.upgrade && !x.req.Expect100
