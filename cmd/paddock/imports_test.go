@@ -14,13 +14,14 @@ import (
 // ours. A package that is not named may not exist.
 var mayImport = map[string]string{
 	"cmd/paddock":      "internal/keeper internal/worker internal/control internal/config internal/dev supervisor",
-	"internal/keeper":  "internal/metrics internal/config internal/control internal/link internal/logfile internal/value supervisor proxy accesslog",
+	"internal/keeper":  "internal/metrics internal/config internal/control internal/inotify internal/link internal/logfile internal/value supervisor proxy accesslog",
 	"internal/bench":   "",
 	"internal/dev":     "internal/keeper internal/config supervisor",
 	"internal/worker":  "internal/metrics internal/link internal/logfile internal/value proxy proxy/netpoll tls accesslog",
 	"internal/control": "internal/value",
 	"internal/metrics": "internal/value proxy accesslog",
 	"internal/config":  "internal/metrics internal/value proxy supervisor tls accesslog",
+	"internal/inotify": "",
 	"internal/link":    "",
 	"internal/value":   "",
 	"internal/logfile": "",

@@ -2,14 +2,13 @@ package keeper
 
 import (
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
 	"go.uber.org/zap"
 
 	"paddock/internal/config"
+	"paddock/internal/inotify"
 )
 
 // followPause is the wait after a change of a certificate file: a program that renews
@@ -19,7 +18,7 @@ const followPause = 500 * time.Millisecond
 // follower tells when the folders of certificate files change. Without inotify only a
 // reload reads them anew.
 type follower struct {
-	notify *fsnotify.Watcher // nil: it could not be had
+	notify *inotify.Watcher // nil: it could not be had
 	log    *zap.Logger
 
 	mu    sync.Mutex // guards files
@@ -30,7 +29,7 @@ type follower struct {
 const mountedData = "..data"
 
 func newFollower(log *zap.Logger) *follower {
-	notify, err := fsnotify.NewWatcher()
+	notify, err := inotify.Open()
 	if err != nil {
 		log.Warn("certificate files are read anew at a reload only", zap.Error(err))
 	}
@@ -55,19 +54,8 @@ func (f *follower) watch(c *config.Config) {
 	f.mu.Lock()
 	f.files = files
 	f.mu.Unlock()
-	watched := f.notify.WatchList()
-	for _, folder := range watched {
-		if !folders[folder] {
-			_ = f.notify.Remove(folder) // one that was deleted is not watched any more
-		}
-	}
-	for folder := range folders {
-		if slices.Contains(watched, folder) {
-			continue
-		}
-		if err := f.notify.Add(folder); err != nil {
-			f.log.Warn("certificate files there are read anew at a reload only", zap.String("folder", folder), zap.Error(err))
-		}
+	for folder, err := range f.notify.Watch(folders) {
+		f.log.Warn("certificate files there are read anew at a reload only", zap.String("folder", folder), zap.Error(err))
 	}
 }
 
@@ -76,7 +64,7 @@ func (f *follower) watch(c *config.Config) {
 func (f *follower) concerns(path string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.files[path] || filepath.Base(path) == mountedData
+	return path == inotify.Lost || f.files[path] || filepath.Base(path) == mountedData
 }
 
 // followCertificates has certificate files served that another program has renewed, as
@@ -85,23 +73,20 @@ func (k *Keeper) followCertificates() {
 	if k.follower.notify == nil {
 		return
 	}
-	changed := time.NewTimer(followPause)
-	changed.Stop()
-	defer changed.Stop()
+	var due <-chan time.Time // a while after the first change that has not been looked at
 	for {
 		select {
 		case <-k.ctx.Done():
 			return
-		case event, ok := <-k.follower.notify.Events:
+		case path, ok := <-k.follower.notify.Changes:
 			if !ok {
 				return
 			}
-			if k.follower.concerns(event.Name) {
-				changed.Reset(followPause)
+			if due == nil && k.follower.concerns(path) {
+				due = time.After(followPause)
 			}
-		case <-k.follower.notify.Errors: // events were lost, perhaps one of ours
-			changed.Reset(followPause)
-		case <-changed.C:
+		case <-due:
+			due = nil
 			k.renewFiles()
 		}
 	}
