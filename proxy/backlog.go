@@ -38,6 +38,7 @@ type backlog struct {
 	limits  backlogLimits
 	timeout time.Duration // nginx: send_timeout, between two writes
 	stop    func()        // tells the exchange that the client is gone
+	owner   *exchange     // whose answer it is
 }
 
 // sink is where a backlog goes: the client's connection.
@@ -62,7 +63,7 @@ func (b *backlog) begin(x *exchange) {
 	b.sealed = x.conn.seals()
 	b.timeout = x.rules().sendTimeout
 	b.limits = x.rules().backlog
-	b.stop = x.conn.onHangup
+	b.stop, b.owner = x.conn.onHangup, x
 	b.in, b.out = takeBuffer(), takeBuffer()
 	b.open = true
 }
@@ -171,19 +172,24 @@ func (b *backlog) openFile() (err error) {
 // it fails.
 func (b *backlog) drain() {
 	defer close(b.draining)
+	if err := b.owner.work(b.writeOut); err != nil {
+		b.fail(err)
+	}
+}
+
+func (b *backlog) writeOut() error {
 	if b.sealed {
 		b.to.SetWriteDeadline(time.Now().Add(b.timeout))
 		if _, err := b.to.WriteSome(nil); err != nil {
-			b.fail(err)
-			return
+			return err
 		}
 	}
 	for b.next() {
 		if err := b.write(); err != nil {
-			b.fail(err)
-			return
+			return err
 		}
 	}
+	return nil
 }
 
 // next waits for bytes and moves the first of them to out.

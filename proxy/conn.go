@@ -2,13 +2,10 @@ package proxy
 
 import (
 	"net/netip"
-	"runtime/debug"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"go.uber.org/zap"
 
 	"paddock/accesslog"
 	"paddock/proxy/http2"
@@ -64,6 +61,7 @@ func (l *listener) accept(nc *netpoll.Conn) {
 
 func (l *listener) begin(nc *netpoll.Conn) {
 	c := &conn{proxy: l.proxy, listener: l, nc: nc, mayBeHTTP2: l.http2.Load() && !l.speaksTLS.Load()}
+	defer c.survive()
 	c.resume, c.onHangup = c.resumed, c.hungUp
 	c.mute = l.proxied.Load()
 	c.identify()
@@ -114,6 +112,7 @@ func (c *conn) identify() {
 // over, or the proxy has no more use for it. A request that crosses the last of
 // these is served. It may run on the poller's goroutine.
 func (c *conn) resumed(nc *netpoll.Conn) {
+	defer c.survive()
 	if nc.Woken() && nc.Quiet() {
 		c.close()
 		return
@@ -204,41 +203,24 @@ func (c *conn) exchange(x *exchange) (what step) {
 	return stepOver
 }
 
-// recovered requests a panic into a 500 for the request that it happened in. The
-// connection is closed; all others live on.
-func (c *conn) recovered(x *exchange, what *step) {
-	reason := recover()
-	if reason == nil {
-		return
-	}
-	*what = stepOver
-	x.broken = true
-	c.proxy.logger.Error("a request panicked",
-		zap.Any("panic", reason), zap.ByteString("request", x.Line), zap.ByteString("stack", debug.Stack()))
-	if x.server == nil || x.End != (time.Time{}) {
-		return // no request had begun, or it is in the log already
-	}
-	x.keepAlive = false
-	x.finish(errInternal)
-	if x.inline {
-		x.backlog.drop() // nobody may wait here
-	}
-	_ = x.flush() // waits for nothing that is not bounded
-	x.record()
-}
-
 // end closes the connection, after a while if the client may still be sending.
 func (c *conn) end(x *exchange) {
 	if x.lingers() {
 		if x.inline {
 			x.inline = false
-			go c.end(x)
+			go c.endApart(x)
 			return
 		}
 		c.linger(x)
 	}
 	x.release()
 	c.close()
+}
+
+// endApart is end on a goroutine of its own.
+func (c *conn) endApart(x *exchange) {
+	defer c.survive()
+	c.end(x)
 }
 
 // lingers reports whether a close at once could destroy the answer (nginx: lingering_close).

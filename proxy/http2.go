@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"time"
 
@@ -69,6 +70,7 @@ func (c *conn) toHTTP2(x *exchange) {
 // serveHTTP2 serves a connection of HTTP/2 until it is over. begin is what was read
 // of it already.
 func (c *conn) serveHTTP2(begin []byte) {
+	defer c.survive()
 	server := c.proxy.snap.Load().fallback(c.listener)
 	requests := server.keepaliveRequests
 	if server.keepaliveTimeout == 0 { // keep-alive is off
@@ -98,12 +100,19 @@ func (c *conn) goOnHTTP2(err error) {
 		if http2.IsFlood(err) {
 			level = zap.InfoLevel
 		}
+		var panicked *http2.Panic
+		if errors.As(err, &panicked) {
+			level = zap.ErrorLevel
+		}
 		c.proxy.logger.Log(level, "a connection of HTTP/2 was closed", zap.String("client", c.info.RemoteAddr), zap.Error(err))
 	}
 	c.proxy.conns.remove(c)
 }
 
-func (c *conn) resumeHTTP2(*netpoll.Conn) { c.goOnHTTP2(c.http2.Load().Resume()) }
+func (c *conn) resumeHTTP2(*netpoll.Conn) {
+	defer c.survive()
+	c.goOnHTTP2(c.http2.Load().Resume())
+}
 
 // http2Wire is a connection, with or without TLS, as the engine of HTTP/2 uses it.
 type http2Wire struct{ c *conn }

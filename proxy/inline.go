@@ -58,13 +58,19 @@ func (x *exchange) detach() {
 	go x.onDetach()
 }
 
-func (x *exchange) detached() { x.conn.run(x) }
+func (x *exchange) detached() {
+	c := x.conn
+	defer c.survive()
+	c.run(x)
+}
 
 // answerCame goes on when the app's connection is readable; that may be on the poller's
 // goroutine.
 func (x *exchange) answerCame(*netpoll.Conn) {
+	c := x.conn
+	defer c.survive()
 	x.now = time.Now()
-	x.conn.run(x)
+	c.run(x)
 }
 
 // simple reports whether the place can be served without waiting for a file, a name, a

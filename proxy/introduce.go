@@ -14,6 +14,7 @@ import (
 // its first request. Load balancers open connections ahead of their requests, and a
 // client may take its time for a handshake: until a request comes it holds no buffer.
 func (c *conn) introduced(*netpoll.Conn) {
+	defer c.survive()
 	if c.mute && !c.introduce() || !c.shaken && !c.handshake() {
 		c.close()
 		return

@@ -119,8 +119,8 @@ func (x *exchange) choose() (*peer, error) {
 // gets the request.
 func (x *exchange) tryAgain(err error) bool {
 	var r *refusal
-	if !errors.As(err, &r) || x.try.turn.at == nil {
-		return false
+	if !errors.As(err, &r) || x.try.turn.at == nil || r.status != 502 && r.status != 504 {
+		return false // the server did nothing wrong
 	}
 	return x.passOn(caseOf(r), failing)
 }
@@ -217,8 +217,13 @@ func (x *exchange) giveBack() {
 		return
 	}
 	x.grant.balance.free(&x.try.turn, served)
-	x.upstream.queue.leave(x.grant)
+	x.leaveGrant()
+}
+
+func (x *exchange) leaveGrant() {
+	g := x.grant
 	x.grant = nil
+	x.upstream.queue.leave(g)
 }
 
 // compileBalancing reads least_conn, ip_hash and hash.

@@ -95,10 +95,10 @@ func (q *queue) remove(w *waiter, why error) {
 // leave gives back what enter granted and lets the next ones through.
 func (q *queue) leave(g *generation) {
 	q.mu.Lock()
+	defer q.mu.Unlock()
 	g.inFlight--
 	q.advance()
 	q.settle(g)
-	q.mu.Unlock()
 }
 
 // exempt takes a request that became a WebSocket out of the limit, when it costs the

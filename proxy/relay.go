@@ -246,6 +246,7 @@ func (x *exchange) flush() error {
 	}
 	if err := b.finish(); err != nil {
 		x.Completed, x.keepAlive = false, false
+		x.noteBroken(err)
 	}
 	x.BytesSent += b.sent
 	b.drop()

@@ -69,7 +69,7 @@ func (n *resolver) ask(ctx context.Context, hosts []string) (changed bool) {
 	var mu sync.Mutex
 	for _, host := range hosts {
 		wg.Go(func() {
-			addrs, ttl, err := n.lookup(ctx, host)
+			addrs, ttl, err := n.look(ctx, host)
 			if n.note(host, addrs, ttl, err) {
 				mu.Lock()
 				changed = true
@@ -79,6 +79,12 @@ func (n *resolver) ask(ctx context.Context, hosts []string) (changed bool) {
 	}
 	wg.Wait()
 	return changed
+}
+
+// look is lookup. What a name server sent must not end the process.
+func (n *resolver) look(ctx context.Context, host string) (addrs []netip.Addr, ttl time.Duration, err error) {
+	defer caught(&err)
+	return n.lookup(ctx, host)
 }
 
 // note keeps an answer. After a failure the old addresses stay, whatever it was: a

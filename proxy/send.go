@@ -27,11 +27,11 @@ func (x *exchange) send() error {
 	t.conn.SetReadDeadline(time.Time{})
 	t.sending = make(chan error, 1)
 	if x.body.streamed {
-		go x.sendStream(t.conn, t.sending)
+		go x.sendBody(t.conn, x.sendStream, t.sending)
 		return nil
 	}
 	x.last().BytesSent = int64(len(t.out)) + x.body.size
-	go x.sendFile(t.conn, x.body.file, t.sending)
+	go x.sendBody(t.conn, x.sendFile, t.sending)
 	return nil
 }
 
@@ -57,15 +57,20 @@ func (x *exchange) sendMemory() error {
 	return nil
 }
 
-// sendFile sends a body from its file while the exchange waits for the answer.
-// hangUp waits for it to end.
-func (x *exchange) sendFile(c *peerConn, f *os.File, done chan<- error) {
-	err := x.copyFile(c, f)
+// sendBody sends a request while the exchange waits for the answer. hangUp waits for it
+// to end.
+func (x *exchange) sendBody(c *peerConn, send func(*peerConn) error, done chan<- error) {
+	done <- x.work(func() error { return send(c) }, c.Conn)
+}
+
+// sendFile sends a body from its file.
+func (x *exchange) sendFile(c *peerConn) error {
+	err := x.copyFile(c, x.body.file)
 	c.SetReadDeadline(x.until(x.place.proxyRead))
 	if os.IsTimeout(err) {
 		c.Interrupt() // the app takes no more: no use in waiting for its answer
 	}
-	done <- err
+	return err
 }
 
 func (x *exchange) copyFile(c *peerConn, f *os.File) error {
@@ -104,6 +109,7 @@ func (x *exchange) stopSending() {
 // senderEnded notes how the sender ended.
 func (x *exchange) senderEnded(err error) {
 	x.try.sendErr, x.try.sending = err, nil
+	x.noteBroken(err)
 	x.notePassed()
 }
 

@@ -20,6 +20,7 @@ type stream struct {
 	body       bool // bytes of the body may be read: a head never comes this way
 	headed     bool // the final head was sent
 	last       bool // what is written next ends the answer
+	closed     bool
 	sent       http2.Sent
 }
 
@@ -105,6 +106,7 @@ func (c *conn) serveStream(hs *http2.Stream) {
 		proxy: c.proxy, listener: c.listener, stream: s, secure: c.secure, watched: true,
 		info: c.info, peer: c.peer, remote: c.remote, proxied: c.proxied, requests: hs.Number - 1,
 	}
+	defer one.survive()
 	one.onHangup = one.hungUp
 	hs.OnHangup(one.onHangup)
 	x := newExchange(one)
@@ -131,8 +133,18 @@ func (c *conn) runStream(x *exchange) {
 
 func (c *conn) endStream(x *exchange) {
 	x.release()
-	c.stream.OnHangup(nil)
-	c.stream.Close()
+	c.closeStream()
+}
+
+// closeStream closes the stream, once: its connection waits for that.
+func (c *conn) closeStream() {
+	s := c.stream
+	if s.closed {
+		return
+	}
+	s.closed = true
+	defer s.Close()
+	s.OnHangup(nil)
 }
 
 // refuseMalformed logs a request that is none; its stream has been reset.

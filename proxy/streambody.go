@@ -36,17 +36,16 @@ func (x *exchange) startStream() error {
 type passedBody struct {
 	sent     int64 // bytes, head and framing included
 	finished bool  // the client has sent all of it
-	err      error
 }
 
-// sendStream sends head and body while the exchange waits for the answer.
-func (x *exchange) sendStream(c *peerConn, done chan<- error) {
-	x.try.passed.err = x.copyStream(c)
+// sendStream sends head and body.
+func (x *exchange) sendStream(c *peerConn) error {
+	err := x.copyStream(c)
 	c.SetReadDeadline(x.until(x.place.proxyRead))
-	if err := x.try.passed.err; err != nil && !isUpstreamGone(err) {
+	if err != nil && !isUpstreamGone(err) {
 		c.Interrupt() // there will be no answer, or none that is of use
 	}
-	done <- x.try.passed.err
+	return err
 }
 
 // isUpstreamGone tells that the app takes no more: it may have answered early.

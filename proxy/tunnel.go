@@ -39,11 +39,13 @@ func (x *exchange) tunnel() error {
 	client, app := x.conn.nc, x.try.conn.Conn
 	client.SetReadDeadline(time.Time{})
 	upward := make(chan error, 1)
-	go func() { upward <- x.passUp(client, app) }()
-	err := x.passDown(client, app)
-	if up := <-upward; err == nil {
+	go func() { upward <- x.work(func() error { return x.passUp(client, app) }, client, app) }()
+	err := x.work(func() error { return x.passDown(client, app) }, client, app)
+	up := <-upward
+	if x.noteBroken(up); err == nil {
 		err = up
 	}
+	x.noteBroken(err)
 	return x.closeTunnel(err)
 }
 

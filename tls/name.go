@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -105,7 +106,7 @@ func (h *holder) step(ctx context.Context, force bool) (wait time.Duration, err 
 	ctx, cancel := context.WithTimeout(ctx, tryTime)
 	defer cancel()
 	s := h.source.Load()
-	err = h.tend(ctx, s, force)
+	err = survive(func() error { return h.tend(ctx, s, force) })
 	switch {
 	case err == nil:
 		h.fails = 0
@@ -119,6 +120,17 @@ func (h *holder) step(ctx context.Context, force bool) (wait time.Duration, err 
 	}
 	h.publish(err, wait)
 	return wait, err
+}
+
+// survive does work with what an authority or a storage sent. That it panics is a failure
+// as any other: it must not end the process, which serves.
+func survive(work func() error) (err error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = fmt.Errorf("panic: %v\n%s", reason, debug.Stack())
+		}
+	}()
+	return work()
 }
 
 // tend does what there is to do.

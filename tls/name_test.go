@@ -315,6 +315,25 @@ func TestStoreThatHangsIsNotWaitedFor(t *testing.T) {
 	})
 }
 
+// faultyStorage panics where a certificate is read.
+type faultyStorage struct{ certmagic.Storage }
+
+func (faultyStorage) Load(context.Context, string) ([]byte, error) { panic("as the test wants it") }
+
+func TestPanicOfALookAtACertificateIsAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := faultyStorage{&certmagic.FileStorage{Path: t.TempDir()}}
+		m := New(Options{Storage: func(string) certmagic.Storage { return store }})
+		defer m.Close()
+		p, err := m.Prepare(Setup{Sites: []SiteSetup{{Site: Site{TLS: ModeInternal}, Names: []string{"a.test"}}}})
+		must(t, err)
+		m.Commit(p)
+		if err := m.Renew(t.Context(), "a.test"); err == nil || !strings.Contains(err.Error(), "faultyStorage.Load") {
+			t.Errorf("renew: %v; want the panic with its stack", err)
+		}
+	})
+}
+
 // brokenStorage fails as one on the network does.
 type brokenStorage struct{ certmagic.Storage }
 

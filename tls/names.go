@@ -51,7 +51,11 @@ func (p *Plan) preload(m *Manager) {
 			from = map[string]*source{ModeAuto: p.auto, ModeInternal: p.local}[h.mode]
 		}
 		m.work.Go(func() {
-			c, err := from.load(ctx, h.name)
+			var c *stored
+			err := survive(func() (err error) {
+				c, err = from.load(ctx, h.name)
+				return err
+			})
 			if err != nil {
 				c = nil // the holder says what is wrong
 			}

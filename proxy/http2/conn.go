@@ -2,10 +2,8 @@ package http2
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -159,7 +157,7 @@ func (c *Conn) serve(read func() error) error {
 		return err
 	}
 	c.fail(err)
-	c.flushed()
+	err = c.flushed(err)
 	if err != io.EOF && err != ErrClosed {
 		c.linger()
 	}
@@ -185,14 +183,10 @@ func (c *Conn) greet() {
 // or is drained.
 var errOver = errors.New("http2: the connection is over")
 
-// guard is the reader. A panic ends this connection and no other.
-func guard(read func() error) (err error) {
-	defer func() {
-		if reason := recover(); reason != nil {
-			err = &connError{InternalError, fmt.Sprintf("panic: %v\n%s", reason, debug.Stack())}
-		}
-	}()
-	return read()
+// guard is the reader, or the writer. A panic ends this connection and no other.
+func guard(work func() error) (err error) {
+	defer caught(&err)
+	return work()
 }
 
 func (c *Conn) readFirst() error {
@@ -366,8 +360,11 @@ func (c *Conn) fail(err error) {
 	defer c.mu.Unlock()
 	if c.failed == nil {
 		code := NoError
-		if e, ok := err.(*connError); ok {
+		switch e := err.(type) {
+		case *connError:
 			code = e.code
+		case *Panic:
+			code = InternalError
 		}
 		c.failed = ErrClosed
 		c.out = appendGoAway(c.out, c.lastID, code)

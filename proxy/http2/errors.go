@@ -3,6 +3,7 @@ package http2
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 )
 
 // Code is an error code of RST_STREAM and GOAWAY (RFC 9113 7).
@@ -31,6 +32,21 @@ type connError struct {
 func (e *connError) Error() string { return fmt.Sprintf("%s (HTTP/2 error %d)", e.reason, e.code) }
 
 func protocolError(reason string) error { return &connError{ProtocolError, reason} }
+
+// Panic is why a connection ended whose reader or writer panicked.
+type Panic struct {
+	Reason any
+	Stack  []byte
+}
+
+func (e *Panic) Error() string { return fmt.Sprintf("panic: %v\n%s", e.Reason, e.Stack) }
+
+// caught is deferred, and makes a panic the error.
+func caught(err *error) {
+	if reason := recover(); reason != nil {
+		*err = &Panic{reason, debug.Stack()}
+	}
+}
 
 // A Malformed request is none that can be answered (RFC 9113 8.1.1): it is logged,
 // and its stream is reset.

@@ -66,10 +66,27 @@ func (p *panics) Read([]byte) (int, error) { panic("as the test wants it") }
 
 func TestPanicEndsOneConnection(t *testing.T) {
 	err := NewConn(&panics{}, Config{}, apart(echo)).Serve(nil)
-	var e *connError
-	if !errors.As(err, &e) || e.code != InternalError || IsFlood(err) {
+	var e *Panic
+	if !errors.As(err, &e) || IsFlood(err) {
 		t.Errorf("ended with %v", err)
 	}
+}
+
+// panicsAtWrite is a transport that does, and whose client says nothing.
+type panicsAtWrite struct{ net.Conn }
+
+func (p *panicsAtWrite) Write([]byte) (int, error) { panic("as the test wants it") }
+
+func TestPanicOfTheWriterEndsOneConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := net.Pipe()
+		defer client.Close()
+		err := NewConn(&panicsAtWrite{server}, Config{}, apart(echo)).Serve(nil)
+		var e *Panic
+		if !errors.As(err, &e) || !strings.Contains(string(e.Stack), "writeAll") {
+			t.Errorf("ended with %v", err)
+		}
+	})
 }
 
 // Idle is a connection without a stream, whatever else it sends.

@@ -17,26 +17,38 @@ func (c *Conn) wake() {
 	go c.write(c.written)
 }
 
-// flushed waits for the writer's end.
-func (c *Conn) flushed() {
+// flushed waits for the writer's end, and returns why the connection is over: a panic of
+// the writer before whatever the reader saw of it.
+func (c *Conn) flushed(err error) error {
 	c.mu.Lock()
 	written := c.written
 	c.mu.Unlock()
 	<-written
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p, ok := c.failed.(*Panic); ok {
+		return p
+	}
+	return err
 }
 
 // write is the writer: it writes what streams and the reader have put into out, and
 // ends with the connection, or when that is parked.
 func (c *Conn) write(written chan<- struct{}) {
 	defer close(written)
+	if err := guard(c.writeOut); err != nil {
+		c.broken(err)
+	}
+}
+
+func (c *Conn) writeOut() error {
 	for {
 		buf := c.nextOut()
 		if len(buf) == 0 {
-			return
+			return nil
 		}
 		if err := c.writeAll(buf); err != nil {
-			c.broken()
-			return
+			return err
 		}
 	}
 }
@@ -94,12 +106,15 @@ func (c *Conn) writeTimeout() time.Duration {
 	return c.cfg.WriteTimeout
 }
 
-// broken ends a connection that takes no bytes any more.
-func (c *Conn) broken() {
+// broken ends a connection that takes no bytes any more, or whose writer panicked.
+func (c *Conn) broken(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if _, panicked := err.(*Panic); !panicked {
+		err = ErrClosed
+	}
 	if c.failed == nil {
-		c.failed = ErrClosed
+		c.failed = err
 	}
 	for _, s := range c.streams {
 		s.hangUp(ErrClosed)
