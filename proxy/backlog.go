@@ -43,7 +43,7 @@ type backlog struct {
 
 // sink is where a backlog goes: the client's connection.
 type sink interface {
-	SetWriteDeadline(time.Time) error
+	SetSendTimeout(time.Duration)  // of the next WriteSome: for the next bytes that the client takes
 	WriteSome([]byte) (int, error) // at least one byte
 }
 
@@ -179,7 +179,7 @@ func (b *backlog) drain() {
 
 func (b *backlog) writeOut() error {
 	if b.sealed {
-		b.to.SetWriteDeadline(time.Now().Add(b.timeout))
+		b.to.SetSendTimeout(b.timeout)
 		if _, err := b.to.WriteSome(nil); err != nil {
 			return err
 		}
@@ -223,7 +223,7 @@ func (b *backlog) next() bool {
 
 func (b *backlog) write() error {
 	for out := b.out; len(out) > 0; {
-		b.to.SetWriteDeadline(time.Now().Add(b.timeout))
+		b.to.SetSendTimeout(b.timeout)
 		n, err := b.to.WriteSome(out)
 		b.sent += int64(n)
 		if err != nil {

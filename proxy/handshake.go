@@ -232,12 +232,17 @@ func (c *conn) WriteSome(p []byte) (int, error) {
 	return c.nc.WriteSome(p)
 }
 
-// SetWriteDeadline sets when WriteSome fails.
-func (c *conn) SetWriteDeadline(t time.Time) error {
+// SetSendTimeout sets how long the client may take nothing before WriteSome fails (nginx:
+// send_timeout, between two successive writes).
+func (c *conn) SetSendTimeout(d time.Duration) {
 	if c.stream != nil {
-		return c.stream.SetWriteDeadline(t)
+		c.stream.SetSendTimeout(d)
+		return
 	}
-	return c.nc.SetWriteDeadline(t)
+	if c.secure != nil {
+		c.secure.wire.patience.Store(int64(d))
+	}
+	c.nc.SetWriteDeadline(time.Now().Add(d))
 }
 
 // closeWrite tells the client that nothing more comes.

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"errors"
+	"os"
 	"slices"
 	"time"
 
@@ -122,9 +123,13 @@ var _ http2.Transport = http2Wire{}
 // Read waits for what the client sends.
 func (w http2Wire) Read(p []byte) (int, error) { return w.c.read(p, true) }
 
-// Write sends all of p.
+// Write sends all of p. TLS counts bytes that it has sealed; when their time is over the
+// client has taken none of them, however many these are.
 func (w http2Wire) Write(p []byte) (int, error) {
 	n, err := w.c.writev([][]byte{p})
+	if w.c.secure != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		n = 0
+	}
 	return int(n), err
 }
 
@@ -142,8 +147,14 @@ func (w http2Wire) Close() error {
 // SetReadDeadline sets when Read fails.
 func (w http2Wire) SetReadDeadline(t time.Time) error { return w.c.nc.SetReadDeadline(t) }
 
-// SetWriteDeadline sets when Write fails.
-func (w http2Wire) SetWriteDeadline(t time.Time) error { return w.c.nc.SetWriteDeadline(t) }
+// SetWriteDeadline sets when Write fails. Through TLS, where a Write cannot be gone on
+// with, the client has that long again whenever it takes something.
+func (w http2Wire) SetWriteDeadline(t time.Time) error {
+	if w.c.secure != nil {
+		w.c.secure.wire.patience.Store(int64(time.Until(t)))
+	}
+	return w.c.nc.SetWriteDeadline(t)
+}
 
 // nextHTTP2 is HTTP/2 in a handshake (RFC 9113 3.2).
 const nextHTTP2 = "h2"

@@ -66,8 +66,8 @@ func (r *rig) waiting(request string) (*exchange, net.Conn) {
 // faultySink panics where a client's connection would be written to.
 type faultySink struct{}
 
-func (faultySink) SetWriteDeadline(time.Time) error { return nil }
-func (faultySink) WriteSome([]byte) (int, error)    { panic("as the test wants it") }
+func (faultySink) SetSendTimeout(time.Duration)  {}
+func (faultySink) WriteSome([]byte) (int, error) { panic("as the test wants it") }
 
 func TestPanicBesideTheExchangeCostsOneRequest(t *testing.T) {
 	post := "POST /bad HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + strings.Repeat("x", 100000)

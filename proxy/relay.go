@@ -212,7 +212,7 @@ func (x *exchange) noteSent(n int64) {
 // sealed of those.
 func (x *exchange) writeOn(bufs [][]byte, skip int64) error {
 	if x.conn.seals() {
-		x.conn.SetWriteDeadline(x.until(x.rules().sendTimeout))
+		x.conn.SetSendTimeout(x.rules().sendTimeout)
 		if _, err := x.conn.WriteSome(nil); err != nil {
 			return errClientGone
 		}
@@ -222,7 +222,7 @@ func (x *exchange) writeOn(bufs [][]byte, skip int64) error {
 			buf, skip = buf[n:], skip-n
 		}
 		for len(buf) > 0 {
-			x.conn.SetWriteDeadline(x.until(x.rules().sendTimeout))
+			x.conn.SetSendTimeout(x.rules().sendTimeout)
 			n, err := x.conn.WriteSome(buf)
 			x.BytesSent += int64(n)
 			if err != nil {

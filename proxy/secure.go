@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"paddock/proxy/netpoll"
@@ -49,6 +50,11 @@ type transport struct {
 	try    bool // nothing waits: a read ends with netpoll.ErrWouldBlock, after which crypto/tls goes on
 	buf    *[secureBuffer]byte
 	in     []byte // what of buf is not taken yet
+
+	// How long the client may take nothing while flush waits; 0: the deadline of the socket is
+	// for all that is sent. Several bytes are sealed at once, and a client that is slow, and
+	// takes them one by one, is not to be cut.
+	patience atomic.Int64
 
 	mu      sync.Mutex // guards what follows: a tunnel reads and writes at once
 	out     *[]byte    // nil: nothing is to be sent
@@ -194,10 +200,21 @@ func (w *transport) flush(wait bool) error {
 }
 
 func (w *transport) send(p []byte, wait bool) (int, error) {
-	if wait {
+	if !wait {
+		return w.nc.TryWrite(p)
+	}
+	patience := time.Duration(w.patience.Load())
+	if patience <= 0 {
 		return w.nc.Write(p)
 	}
-	return w.nc.TryWrite(p)
+	done := 0
+	for {
+		n, err := w.nc.WriteSome(p[done:])
+		if done += n; err != nil || done == len(p) {
+			return done, err
+		}
+		w.nc.SetWriteDeadline(time.Now().Add(patience))
+	}
 }
 
 // putBack keeps what was not sent in front of what has been written since. mu is held.

@@ -37,8 +37,8 @@ func (s *stream) Read(p []byte) (int, error) {
 // SetReadDeadline sets when the next Read ends.
 func (s *stream) SetReadDeadline(t time.Time) error { s.Stream.SetReadDeadline(t); return nil }
 
-// SetWriteDeadline sets when the next WriteSome ends.
-func (s *stream) SetWriteDeadline(t time.Time) error { s.writeUntil = t; return nil }
+// SetSendTimeout sets when the next WriteSome ends.
+func (s *stream) SetSendTimeout(d time.Duration) { s.writeUntil = time.Now().Add(d) }
 
 // TryWritev sends what goes at once. The first buffer of all is the answer's head.
 func (s *stream) TryWritev(bufs [][]byte) (n int64, err error) {
