@@ -2,6 +2,7 @@ package accesslog
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -10,6 +11,11 @@ import (
 type operation struct {
 	literal string
 	value   variable
+	waits   bool // the value is asked of the file system
+}
+
+func wait(ops []operation) bool {
+	return slices.ContainsFunc(ops, func(op operation) bool { return op.waits })
 }
 
 // compile splits text into literals and variables. Names are taken as nginx
@@ -27,11 +33,12 @@ func compile(text string) ([]operation, error) {
 		if err != nil {
 			return nil, err
 		}
-		value, found := lookup(strings.ToLower(name))
+		lower := strings.ToLower(name)
+		value, found := lookup(lower)
 		if !found {
 			return nil, unknown(name, at)
 		}
-		ops = append(ops, operation{value: value})
+		ops = append(ops, operation{value: value, waits: onDisk[lower]})
 		at = end
 	}
 	return ops, nil

@@ -23,6 +23,9 @@ func CompileFormat(text string, escape Escape) (*Format, error) {
 	return &Format{ops: ops, escapes: escape.table(), missing: escape.missing()}, nil
 }
 
+// Waits is [Template.Waits] of the line.
+func (f *Format) Waits() bool { return wait(f.ops) }
+
 // Append appends one line, without the newline. A value that is missing is "-"
 // with [Default] and nothing otherwise; one that is there but empty is empty.
 // Nothing is allocated but the room that dst lacks.

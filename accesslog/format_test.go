@@ -155,3 +155,26 @@ func FuzzCompileFormat(f *testing.F) {
 		tmpl.Append(nil, rawEntry())
 	})
 }
+
+func TestTextThatAsksTheDiskSaysSo(t *testing.T) {
+	for text, want := range map[string]bool{
+		"": false, "plain": false, "$document_root$request_filename $hostname $pid $time_local": false,
+		"$realpath_root": true, "a ${REALPATH_ROOT} b": true, "$uri$realpath_root": true,
+	} {
+		template, err := CompileTemplate(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		format, err := CompileFormat(text, JSON)
+		if err != nil {
+			t.Fatal(err)
+		}
+		target := Target{Path: "/var/log/sites/" + text}
+		if template.Waits() != want || format.Waits() != want || target.Waits() != want {
+			t.Errorf("%q: %t, %t, %t; want %t", text, template.Waits(), format.Waits(), target.Waits(), want)
+		}
+	}
+	if NewOwnJSON().Waits() || (&Target{Path: "syslog:server=127.0.0.1"}).Waits() {
+		t.Error("the own format, or syslog, asks the disk")
+	}
+}

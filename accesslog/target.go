@@ -46,6 +46,15 @@ func (s *Setting) Target() Target {
 	return t
 }
 
+// Waits is [Template.Waits] of a path with $variables.
+func (t *Target) Waits() bool {
+	if KindOf(t.Path) != KindFolder {
+		return false
+	}
+	p, err := parseFolderPath(t.Path)
+	return err == nil && p.name.Waits()
+}
+
 // Merge makes one log of two settings of the same path. What one of them leaves
 // out, the other decides; what both say must be the same, as in nginx.
 func (t *Target) Merge(o Target) error {

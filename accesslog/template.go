@@ -30,6 +30,10 @@ func (t *Template) Static() (text string, ok bool) {
 	return b.String(), true
 }
 
+// Waits reports whether a value is asked of the file system, which may hang: whoever must
+// not wait does not expand such a template.
+func (t *Template) Waits() bool { return wait(t.ops) }
+
 // Append appends the text with the values as they are: nothing is escaped, and
 // a value that is missing is nothing. The caller keeps line breaks and other
 // bytes out of places where they do harm.

@@ -111,6 +111,9 @@ var variables = map[string]variable{
 	"proxy_add_x_forwarded_for": forwardedFor,
 }
 
+// onDisk are those that ask the file system for each request.
+var onDisk = map[string]bool{"realpath_root": true}
+
 // made are the names whose variable holds something that is found out once, when
 // the text is compiled.
 var made = map[string]func() variable{

@@ -79,6 +79,9 @@ func (x *exchange) beginBody() {
 }
 
 func (x *exchange) readBodyOn() error {
+	if x.inline && x.end-x.start > x.place.bodyBuffer {
+		return errDetach // to a file, maybe
+	}
 	for {
 		done, err := x.takeBody()
 		if err == nil && !done {

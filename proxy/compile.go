@@ -18,6 +18,7 @@ type snapshot struct {
 	groups map[string]*groupPlan // by the name that a pass has
 	passes []*pass
 	logs   []*logTarget // of every place
+	waits  bool         // a text with $variables asks the file system: nothing is expanded inline
 	all    []*server
 
 	zones   map[string]*limitZone
@@ -142,6 +143,7 @@ func (c *compiler) settings(key string, own *Settings, base settings) settings {
 	s.realip = c.realip(key, own, base.realip)
 	s.limit = c.limits(key, own, base.limit)
 	s.auth = c.auth(key, own, base.auth)
+	c.out.waits = c.out.waits || s.wait()
 	return s
 }
 

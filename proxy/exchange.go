@@ -114,8 +114,14 @@ func (x *exchange) advance() error {
 			return err
 		}
 		if err != nil {
-			x.finish(err)
+			x.stage, x.refused = stageMalformed, err
 		}
+	}
+	if x.stage == stageMalformed {
+		if x.inline && x.snap.waits {
+			return errDetach
+		}
+		x.finish(x.refused)
 	}
 	if x.stage < stageFlush {
 		err := x.serve()

@@ -32,6 +32,7 @@ type stage int
 const (
 	stageNew stage = iota
 	stageHead
+	stageMalformed
 	stageRoute
 	stagePlace
 	stageBody

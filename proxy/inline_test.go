@@ -11,9 +11,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"paddock/accesslog"
+	"paddock/internal/value"
 )
 
 // loopCounter counts what asks it, and how much of that is on the poller's goroutine.
@@ -111,6 +115,72 @@ func TestPollerLeavesAConnectionWhoseNextRequestIsAlwaysThere(t *testing.T) {
 			}
 			if got := count.inline.Load(); count.all.Load() != n+alone || got > 3*maxInlineSteps {
 				t.Errorf("%d of %d requests inline; want no more than about %d in one go", got, count.all.Load()-alone, maxInlineSteps)
+			}
+		})
+	}
+}
+
+// atEnds is a clock that counts the ends of requests, and those on the poller's goroutine:
+// all that the log and a page hold is expanded there.
+func (n *loopCounter) atEnds() time.Time {
+	var stack [16 << 10]byte
+	if bytes.Contains(stack[:runtime.Stack(stack[:], false)], []byte("exchange).record(")) {
+		n.count()
+	}
+	return time.Now()
+}
+
+// $realpath_root asks the file system, and a body may go to a file: a disk that hangs is
+// to hold one request and not the poller.
+func TestPollerAsksNoDisk(t *testing.T) {
+	const plain = "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n"
+	passes := func(s Settings) func(*Config) {
+		return func(c *Config) {
+			c.Servers[0].App = ""
+			c.Servers[0].Location = []Location{{Path: "/", ProxyPass: "http://web"}, {Path: "/else", ProxyPass: "http://web", Settings: s}}
+		}
+	}
+	format := func(text string) func(*Config) {
+		return func(c *Config) { c.Formats["test"] = accesslog.FormatSetting{Format: text} }
+	}
+	for name, c := range map[string]struct {
+		change  func(*Config)
+		request string
+		inline  bool
+	}{
+		"no such text":     {nil, plain, true},
+		"log_format":       {format("$document_root ${Realpath_Root}"), plain, false},
+		"log_format, JSON": {func(c *Config) { c.Formats["test"] = accesslog.FormatSetting{Format: "$realpath_root", Escape: "json"} }, plain, false},
+		"no request":       {format("$realpath_root"), "GET / HTTP/9.9\r\nBad\r\n\r\n", false},
+		"no such, no text": {nil, "GET / HTTP/9.9\r\nBad\r\n\r\n", true},
+		"if":               {func(c *Config) { c.AccessLog.If = "$realpath_root" }, plain, false},
+		"proxy_set_header": {passes(Settings{SiteSettings: SiteSettings{ProxySetHeader: map[string]string{"X-Root": "$realpath_root"}}}), plain, false},
+		"add_header":       {passes(Settings{SiteSettings: SiteSettings{AddHeader: AddedHeaders{{Name: "X-Root", Value: "$realpath_root"}}}}), plain, false},
+		"error_page":       {passes(Settings{SiteSettings: SiteSettings{ErrorPage: []string{"502 /$realpath_root"}}}), plain, false},
+		"return":           {returning("200 $realpath_root"), plain, false},
+		"hash": {func(c *Config) {
+			c.Servers[0].App = ""
+			c.Servers[0].Location = []Location{{Path: "/", ProxyPass: "http://other"}}
+			u := DefaultUpstream()
+			u.Server, u.Hash = []string{"127.0.0.1:1", "127.0.0.1:2"}, "$realpath_root"
+			c.Upstreams = map[string]Upstream{"other": u}
+		}, plain, false},
+		"a body in memory": {nil, "POST / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\nContent-Length: 20\r\n\r\n" + strings.Repeat("x", 20), true},
+		"a body in a file": {func(c *Config) {
+			c.Servers[0].ClientBodyBuffer = new(value.Size(16))
+			c.TempDir = "/nonexistent"
+		}, "POST / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\nContent-Length: 21\r\n\r\n" + strings.Repeat("x", 20), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var count loopCounter
+			r := newRigAt(t, "tcp", "127.0.0.1:0", "", count.atEnds, c.change)
+			r.ready(1, 0)
+			const n = 10 // the first is served where its connection was accepted, maybe
+			for range n {
+				r.raw(c.request)
+			}
+			if count.all.Load() != n || (count.inline.Load() > 0) != c.inline {
+				t.Errorf("%d requests ended, %d of them on the poller's goroutine", count.all.Load(), count.inline.Load())
 			}
 		})
 	}

@@ -261,6 +261,8 @@ func (c *compiler) compileHash(key, text string, b *balancing) {
 	var err error
 	if b.key, err = compileHashKey(b.text); err != nil {
 		c.problems.Addf(key, "%v", err)
+	} else if asksDisk(b.key) {
+		c.out.waits = true
 	}
 }
 

@@ -96,6 +96,8 @@ func (c *compiler) compileReturn(key, text string) *answer {
 	a, err := compileReturn(text)
 	if err != nil {
 		c.problems.Addf(key, "%v", err)
+	} else if asksDisk(a.text) {
+		c.out.waits = true
 	}
 	return a
 }

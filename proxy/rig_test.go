@@ -73,6 +73,12 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 // newRigOn is newRig on another address, with parameters of listen.
 func newRigOn(t *testing.T, network, addr, params string, change func(*Config)) *rig {
 	t.Helper()
+	return newRigAt(t, network, addr, params, nil, change)
+}
+
+// newRigAt is newRigOn with a clock.
+func newRigAt(t *testing.T, network, addr, params string, now func() time.Time, change func(*Config)) *rig {
+	t.Helper()
 	r := &rig{t: t, network: network, addr: addr, params: params, dir: t.TempDir(), logPath: filepath.Join(plainTempDir(t), "access.log")}
 	r.listen()
 	r.openLog()
@@ -92,7 +98,7 @@ func newRigOn(t *testing.T, network, addr, params string, change func(*Config)) 
 	dir, err := os.Open(r.dir)
 	must(t, err)
 	t.Cleanup(func() { dir.Close() })
-	r.proxy, err = New(Options{AppDirFD: int(dir.Fd()), Challenges: r.answers()})
+	r.proxy, err = New(Options{AppDirFD: int(dir.Fd()), Challenges: r.answers(), Now: now})
 	must(t, err)
 	t.Cleanup(r.stop)
 	must(t, r.configure())

@@ -23,6 +23,9 @@ func (x *exchange) serve() error {
 func (x *exchange) begun() error {
 	switch x.stage {
 	case stageRoute:
+		if x.inline && x.snap.waits {
+			return errDetach
+		}
 		return x.route()
 	case stageSettle:
 		return x.refused
