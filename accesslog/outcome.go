@@ -15,12 +15,13 @@ const (
 	RefusedSlowClient                      // client_header_timeout, client_body_timeout
 	RefusedDiskFull                        // no room for its body in a temporary file
 	RefusedLimit                           // limit_req
+	RefusedPassword                        // auth_basic: too many passwords wait to be checked
 	ClientGone                             // no refusal of ours: the client left
 	Refusals                               // how many there are, with 0
 )
 
 var refusalNames = [Refusals]string{
-	"", "queue_full", "queue_timeout", "app_down", "body_size", "header_size", "bad_request", "client_timeout", "disk_full", "limit_req", "client_gone",
+	"", "queue_full", "queue_timeout", "app_down", "body_size", "header_size", "bad_request", "client_timeout", "disk_full", "limit_req", "password_queue", "client_gone",
 }
 
 // String returns the name of the reason as metrics have it; "" for none.

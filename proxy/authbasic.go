@@ -10,9 +10,13 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/tg123/go-htpasswd"
+	"go.uber.org/zap"
 
+	"paddock/accesslog"
 	"paddock/internal/value"
 	"paddock/proxy/http1"
 )
@@ -30,6 +34,7 @@ type authRules struct {
 type users struct {
 	file    *htpasswd.File
 	hashing chan struct{}
+	waiting atomic.Int64 // for a place in hashing
 
 	mu    sync.Mutex
 	known map[[sha256.Size]byte]bool
@@ -41,6 +46,18 @@ const maxPassword = 512
 
 // maxKnown bounds the passwords that are remembered of one file.
 const maxKnown = 1000
+
+// Bounds of the passwords of one file that wait to be hashed. In that time a processor
+// hashes about 150 with bcrypt at a cost of 10.
+const (
+	maxHashQueue = 100
+	maxHashWait  = 10 * time.Second
+)
+
+var (
+	errHashQueueFull    = &refusal{status: 503, retryAfter: retryAfterBusy, reason: accesslog.RefusedPassword, cause: errors.New("too many wait already")}
+	errHashQueueTimeout = &refusal{status: 503, retryAfter: retryAfterBusy, reason: accesslog.RefusedPassword, cause: errors.New("it has waited too long")}
+)
 
 // passwordForms are those that nginx knows, too: crypt(3)'s and {SHA}, {SSHA}, {PLAIN}.
 // A text without any form is none: nginx would take it for the outcome of crypt(3).
@@ -116,33 +133,62 @@ func hasForm(hash string) bool {
 	return false
 }
 
-// match reports whether the password is the user's.
-func (u *users) match(user, password string) bool {
+// match reports whether the password is the user's. It fails when the password is not
+// looked at: too many are already, or the client has gone.
+func (u *users) match(user, password string, gone func() bool) (bool, error) {
 	if len(password) > maxPassword {
-		return false
+		return false, nil
 	}
 	sum := sha256.Sum256([]byte(user + "\x00" + password))
 	u.mu.Lock()
 	known := u.known[sum]
 	u.mu.Unlock()
 	if known {
-		return true
+		return true, nil
 	}
-	if u.hash(user, password) {
+	if err := u.enter(gone); err != nil {
+		return false, err
+	}
+	right := u.hash(user, password)
+	if right {
 		u.mu.Lock()
 		if len(u.known) >= maxKnown {
 			clear(u.known)
 		}
 		u.known[sum] = true
 		u.mu.Unlock()
-		return true
 	}
-	return false
+	return right, nil
 }
 
-// hash is match without memory, in its turn.
+// enter waits for a place to hash in.
+func (u *users) enter(gone func() bool) error {
+	select {
+	case u.hashing <- struct{}{}:
+		return nil
+	default:
+	}
+	defer u.waiting.Add(-1)
+	if u.waiting.Add(1) > maxHashQueue {
+		return errHashQueueFull
+	}
+	end, look := time.NewTimer(maxHashWait), time.NewTicker(pauseSlice)
+	defer end.Stop()
+	defer look.Stop()
+	for !gone() {
+		select {
+		case u.hashing <- struct{}{}:
+			return nil
+		case <-end.C:
+			return errHashQueueTimeout
+		case <-look.C:
+		}
+	}
+	return errClientGone
+}
+
+// hash is match without memory, in the place that enter has got.
 func (u *users) hash(user, password string) bool {
-	u.hashing <- struct{}{}
 	defer func() { <-u.hashing }() // also when it panics: others wait for the place
 	return u.file.Match(user, password)
 }
@@ -197,10 +243,14 @@ func (x *exchange) authenticate() error {
 	}
 	field, _ := x.req.Get("authorization")
 	user, password, ok := basicCredentials(field)
-	if ok && a.users != nil && a.users.match(user, password) {
-		return nil
-	}
 	if ok && a.users != nil {
+		right, err := a.users.match(user, password, x.leaves)
+		if err != nil && err != errClientGone {
+			x.conn.proxy.logger.Warn("a password was not checked", append(x.clientFields(), zap.Error(errors.Unwrap(err)))...)
+		}
+		if right || err != nil {
+			return err
+		}
 		text := "password mismatch"
 		if !a.users.file.Exists(user) {
 			text = fmt.Sprintf("was not found in %q", a.path)
@@ -211,6 +261,12 @@ func (x *exchange) authenticate() error {
 	}
 	x.detour.kept = http1.AppendField(x.detour.kept, "WWW-Authenticate", "Basic realm="+a.realm)
 	return errUnauthorized
+}
+
+// leaves reports whether the client has gone, to one who waits before any app is asked.
+func (x *exchange) leaves() bool {
+	x.conn.watch()
+	return x.conn.gone.Load()
 }
 
 var errUnauthorized = &refusal{status: 401}
