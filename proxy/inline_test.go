@@ -185,3 +185,57 @@ func TestPollerAsksNoDisk(t *testing.T) {
 		})
 	}
 }
+
+func lengthOf(n int) string { return fmt.Sprintf("Content-Length: %d\r\n", n) }
+
+// A long answer that its client takes as it comes would never wait for anything: others of
+// the poller's goroutine would wait for it.
+func TestPollerRelaysNoLongAnswer(t *testing.T) {
+	const piece = 32 << 10
+	for name, c := range map[string]struct {
+		head   string
+		size   int // that the app sends before it closes
+		inline bool
+	}{
+		"length, at the bound":           {lengthOf(maxInlineAnswer), maxInlineAnswer, true},
+		"length, above it":               {lengthOf(maxInlineAnswer + 1), maxInlineAnswer + 1, false},
+		"begun, at the bound":            {lengthOf(maxInlineAnswer), 1, true},
+		"begun, above it":                {lengthOf(maxInlineAnswer + 1), 1, false}, // from its head on
+		"until it closes, at the bound":  {"", maxInlineAnswer, true},
+		"until it closes, past it":       {"", maxInlineAnswer + 1, false},
+		"until it closes, far behind it": {"", 4 * maxInlineAnswer, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var count loopCounter
+			r := newRigAt(t, "tcp", "127.0.0.1:0", "", count.atEnds, nil)
+			taken := make(chan struct{}, 1)
+			r.backend(1, func(app net.Conn, _ request) bool {
+				io.WriteString(app, "HTTP/1.1 200 OK\r\n"+c.head+"\r\n")
+				for left := c.size; left > 0; left -= piece {
+					app.Write(make([]byte, min(piece, left)))
+					<-taken
+				}
+				return false
+			})
+			r.ready(1, 0)
+			const n = 10 // the first is served where its connection was accepted, maybe
+			for range n {
+				client := r.dial()
+				io.WriteString(client, "GET / HTTP/1.0\r\nHost: a.test\r\n\r\n")
+				br := bufio.NewReader(client)
+				readHead(t, br)
+				for left := c.size; left > 0; left -= piece {
+					_, err := io.CopyN(io.Discard, br, int64(min(piece, left)))
+					must(t, err)
+					taken <- struct{}{}
+				}
+				if rest, err := io.ReadAll(br); len(rest) > 0 || err != nil {
+					t.Fatalf("behind the answer: %d bytes, %v", len(rest), err)
+				}
+			}
+			if count.all.Load() != n || (count.inline.Load() > 0) != c.inline {
+				t.Errorf("%d answers ended, %d of them on the poller's goroutine", count.all.Load(), count.inline.Load())
+			}
+		})
+	}
+}
