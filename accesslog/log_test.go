@@ -196,6 +196,49 @@ func TestReopenPutsWhatWasWrittenBeforeInTheOldFile(t *testing.T) {
 	}
 }
 
+func TestReopenWhileTheDiskHangsHoldsFewDescriptorsAndLosesNoLine(t *testing.T) {
+	const n = 50
+	dir := t.TempDir()
+	w := makeWriter(openLog(t, filepath.Join(dir, "0")), Options{}.withDefaults()) // its goroutine is at no work
+	var files []*os.File
+	for i := range n {
+		w.append(fmt.Appendf(nil, "<1.%d>\n", i))
+		f := openLog(t, filepath.Join(dir, strconv.Itoa(i+1)))
+		files = append(files, f)
+		w.reopen(f)
+	}
+	w.append(fmt.Appendf(nil, "<1.%d>\n", n))
+	open := 0
+	for _, f := range files {
+		if _, err := f.Stat(); err == nil {
+			open++
+		}
+	}
+	if _, err := files[n-1].Stat(); open > maxTurns || err != nil {
+		t.Errorf("%d files are held; the last: %v", open, err)
+	}
+	go w.run()
+	if err := w.close(); err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for i := range n + 1 {
+		all.WriteString(readLog(t, filepath.Join(dir, strconv.Itoa(i))))
+	}
+	if got := wholeLines(t, all.String()); got != n+1 {
+		t.Errorf("%d lines in the files, expected %d", got, n+1)
+	}
+	inOrder(t, all.String())
+	if last := readLog(t, filepath.Join(dir, strconv.Itoa(n))); !strings.HasSuffix(last, fmt.Sprintf("<1.%d>\n", n)) {
+		t.Errorf("the last file holds %q", last)
+	}
+	for i, f := range files {
+		if _, err := f.Stat(); err == nil {
+			t.Errorf("file %d is still open", i+1)
+		}
+	}
+}
+
 func TestLinesAfterCloseAreDroppedAndCounted(t *testing.T) {
 	dir := t.TempDir()
 	l := NewLog(openLog(t, filepath.Join(dir, "log")), Options{})

@@ -16,6 +16,9 @@ const (
 	flushSize = 64 << 10
 	// maxSpare is the largest buffer that is kept for reuse.
 	maxSpare = 4 * flushSize
+	// maxTurns bounds the files that wait to be taken over while a disk hangs, each of which
+	// is a descriptor.
+	maxTurns = 4
 	// reportEvery is nginx's bound on messages about a log that cannot be written.
 	reportEvery = time.Minute
 )
@@ -126,15 +129,33 @@ func (w *writer) wakeUp() {
 }
 
 func (w *writer) reopen(f *os.File) {
+	left, closed := w.turn(f)
+	if left == nil {
+		return
+	}
+	left.Close() // nothing was written to it
+	if !closed {
+		w.logger.Warn("access log is opened again and again while it cannot be written; lines of the file before go to the new one")
+	}
+}
+
+// turn has the lines to come go to f. left is a file that is not wanted: f, when the log is
+// closed, else the last one of too many; its lines go to f.
+func (w *writer) turn(f *os.File) (left *os.File, closed bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
-		f.Close()
-		return
+		return f, true
+	}
+	if len(w.queue) == maxTurns {
+		last := &w.queue[maxTurns-1].next
+		left, *last = *last, f
+		return left, false
 	}
 	w.queue = append(w.queue, segment{data: w.buf, lines: w.inBuf, next: f})
 	w.buf, w.inBuf = nil, 0
 	w.wakeUp()
+	return nil, false
 }
 
 func (w *writer) stats() (lines, dropped uint64) {
