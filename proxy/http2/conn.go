@@ -47,6 +47,9 @@ type Conn struct {
 	parked   bool          // no reader, and soon no writer
 	out      []byte        // what is to be written
 	spare    []byte        // the buffer that is being written, or was
+	taken    uint64        // bytes that the writer has taken from out, ever,
+	gone     uint64        // and those that the client's side has taken of them
+	mark     uint64        // what gone is when all DATA is out
 	closing  bool          // nothing is to come behind what out holds
 	failed   error         // why the connection is over; nil while it is not
 	phase    phase
@@ -308,14 +311,14 @@ func (c *Conn) timedOut(err error) error {
 	switch {
 	case c.failed != nil:
 		return c.failed
-	case c.phase == draining && len(c.streams) == 0:
+	case c.phase == draining && c.unused():
 		return errOver
 	case !errors.Is(err, os.ErrDeadlineExceeded):
 		return io.EOF
 	case !c.greeted || c.head.stream != 0:
 		return errOver
 	}
-	if len(c.streams) > 0 {
+	if !c.unused() {
 		return c.setUntil(time.Now().Add(parkAfter))
 	}
 	end := c.idle.Add(c.cfg.IdleTimeout)
@@ -345,7 +348,7 @@ func (c *Conn) setUntil(t time.Time) error {
 	switch {
 	case c.failed != nil:
 		return c.failed
-	case c.phase == draining && len(c.streams) == 0:
+	case c.phase == draining && c.unused():
 		return errOver
 	}
 	return c.nc.SetReadDeadline(t)
@@ -409,7 +412,7 @@ func (c *Conn) Shutdown() {
 func (c *Conn) Idle() (left time.Duration, idle, ending bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.cfg.IdleTimeout - time.Since(c.idle), len(c.streams) == 0, c.phase != serving
+	return c.cfg.IdleTimeout - time.Since(c.idle), c.unused(), c.phase != serving
 }
 
 // drainPing is the PING whose answer says that the client has seen the GOAWAY
@@ -444,7 +447,11 @@ func (c *Conn) heard() {
 
 // endDrained ends a connection whose last stream is over. mu is held.
 func (c *Conn) endDrained() {
-	if c.phase == draining && len(c.streams) == 0 {
+	if c.phase == draining && c.unused() {
 		c.kick()
 	}
 }
+
+// unused reports whether there is no stream, and nothing of an answer is on its way out: a
+// slow client may need longer for the last of one than a connection may be idle. mu is held.
+func (c *Conn) unused() bool { return len(c.streams) == 0 && c.mark <= c.gone }

@@ -124,6 +124,79 @@ func TestClientThatTakesNothingIsCut(t *testing.T) {
 	})
 }
 
+// slowly is a client that takes 1 KiB a second, of the bubble's clock.
+type slowly struct{ net.Conn }
+
+func (c slowly) Read(p []byte) (int, error) {
+	time.Sleep(time.Second)
+	return c.Conn.Read(p[:min(len(p), 1<<10)])
+}
+
+// What is on its way to a slow client takes longer than the time that a stream may wait:
+// only a client that takes nothing, or opens no window for what it has, is cut.
+func TestSlowReaderThatGoesOnReadingIsNotCut(t *testing.T) {
+	for name, c := range map[string]struct {
+		window  uint32
+		streams int
+		ends    bool
+	}{
+		"the stream's window": {firstWindow, 1, false}, "the connection's window": {firstWindow, 3, false},
+		"room": {8 << 20, 1, false}, "room for several": {8 << 20, 5, false}, "told to end": {8 << 20, 2, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const size = 400 << 10
+				client, done, conn := pipe(t, Config{WriteTimeout: 20 * time.Second}, func(s *Stream) {
+					if sent, err := s.Send([]byte("HTTP/1.1 200 OK\r\n\r\n"), make([]byte, size), true, 20*time.Second); err != nil || sent.Body != size {
+						t.Errorf("stream %d: sent %+v, %v", s.id, sent, err)
+					}
+				})
+				f := xhttp2.NewFramer(client, slowly{client})
+				asked := make(chan struct{})
+				go func() {
+					defer close(asked)
+					io.WriteString(client, Preface)
+					f.WriteSettings(xhttp2.Setting{ID: xhttp2.SettingInitialWindowSize, Val: c.window})
+					if c.window > firstWindow {
+						f.WriteWindowUpdate(0, c.window)
+					}
+					for i := range uint32(c.streams) {
+						block := []byte{0x82, 0x86, 0x84, 0x41, 1, 'a'} // GET, http, /, and the authority
+						f.WriteHeaders(xhttp2.HeadersFrameParam{StreamID: 2*i + 1, BlockFragment: block, EndHeaders: true, EndStream: true})
+					}
+				}()
+				got, ended := 0, 0
+				for ended < c.streams {
+					frame, err := f.ReadFrame()
+					if err != nil {
+						t.Fatalf("after %d bytes: %v; the connection: %v", got, err, <-done)
+					}
+					switch frame := frame.(type) {
+					case *xhttp2.DataFrame:
+						<-asked
+						n := len(frame.Data())
+						if got += n; c.ends {
+							conn.Shutdown()
+						}
+						if frame.StreamEnded() {
+							ended++
+							continue
+						}
+						must(t, f.WriteWindowUpdate(0, uint32(n)))
+						must(t, f.WriteWindowUpdate(frame.StreamID, uint32(n)))
+					case *xhttp2.RSTStreamFrame:
+						t.Fatalf("after %d bytes: %v", got, frame)
+					}
+				}
+				if got != c.streams*size {
+					t.Errorf("got %d bytes, want %d", got, c.streams*size)
+				}
+				client.Close()
+			})
+		})
+	}
+}
+
 func TestShutdownServesWhatIsOnItsWay(t *testing.T) {
 	begun, hold := make(chan struct{}, 2), make(chan struct{})
 	p := dial(t, Config{}, func(s *Stream) {
@@ -329,16 +402,23 @@ func TestBothHalvesOfAStreamWaitAtOnce(t *testing.T) {
 	})
 	must(t, p.WriteSettings(xhttp2.Setting{ID: xhttp2.SettingInitialWindowSize, Val: 0}))
 	must(t, p.open(1, p.post("/"), false))
-	sent, got := 0, 0
+	sent, got, credit := 0, 0, DefaultBodyWindow
 	for got < size {
-		if sent < size {
+		if sent < size && credit >= 1000 {
 			must(t, p.WriteData(1, sent+1000 == size, make([]byte, 1000)))
-			sent += 1000
+			sent, credit = sent+1000, credit-1000
 			must(t, p.WriteWindowUpdate(1, 1000))
 			must(t, p.WriteWindowUpdate(0, 1000))
 		}
-		f := p.next("DATA", func(f xhttp2.Frame) bool { return f.Header().Type == xhttp2.FrameData }).(*xhttp2.DataFrame)
-		got += len(f.Data())
+		f := p.next("DATA or WINDOW_UPDATE", func(f xhttp2.Frame) bool {
+			return f.Header().Type == xhttp2.FrameData || f.Header().Type == xhttp2.FrameWindowUpdate && f.Header().StreamID == 1
+		})
+		switch f := f.(type) {
+		case *xhttp2.DataFrame:
+			got += len(f.Data())
+		case *xhttp2.WindowUpdateFrame:
+			credit += int(f.Increment)
+		}
 	}
 	if sent != size {
 		t.Errorf("the answer was there after %d bytes of the body", sent)

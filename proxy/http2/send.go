@@ -186,6 +186,8 @@ func (s *Stream) sendData(data []byte, last bool) int {
 	c.out = append(appendFrameHeader(c.out, n, frameData, flags, s.id), data[:n]...)
 	c.window -= int64(n)
 	s.window -= int64(n)
+	c.mark = c.taken + uint64(len(c.out))
+	s.mark, s.patience = c.mark, patience{}
 	c.control.give(2) // for the WINDOW_UPDATE frames that it earns
 	if s.endTurn(); flags != 0 {
 		s.finish()
@@ -213,7 +215,7 @@ func (s *Stream) await(until time.Time) error {
 	case s.err != nil:
 		s.leave()
 		return s.err
-	case !time.Now().Before(until):
+	case !time.Now().Before(s.atLeast(&until, own)):
 		s.leave()
 		return os.ErrDeadlineExceeded
 	case !own && !s.queued && !s.turn:
@@ -230,6 +232,36 @@ func (s *Stream) await(until time.Time) error {
 	c.mu.Lock()
 	s.waits = false
 	return nil
+}
+
+// patience is how long a stream waits beyond its time.
+type patience struct {
+	until time.Time
+	last  bool
+}
+
+// atLeast moves a time that is over: it is for what the client does with what has been sent
+// to it, and begins when that is out. Until then the writer's time is the one that counts, which
+// begins anew with all that the client takes (nginx: send_timeout, between two successive
+// writes). mu is held.
+func (s *Stream) atLeast(until *time.Time, own bool) time.Time {
+	c, p, now := s.conn, &s.patience, time.Now()
+	if p.until.After(*until) {
+		*until = p.until
+	}
+	if now.Before(*until) {
+		return *until
+	}
+	switch {
+	case own && s.mark > c.gone, !own && c.mark > c.gone, !own && c.window > 0 && len(c.out) > 0:
+		p.until, p.last = now.Add(c.cfg.WriteTimeout), false
+	case !p.until.IsZero() && !p.last:
+		p.until, p.last = now.Add(c.cfg.WriteTimeout), true
+	default:
+		return *until
+	}
+	*until = p.until
+	return *until
 }
 
 // leave gives up a turn, or the place in the queue. mu is held.

@@ -37,12 +37,14 @@ type Stream struct {
 	unreturned int
 	readUntil  time.Time
 
-	answered bool  // our half: END_STREAM was sent
-	uncount  bool  // it does not count against MaxStreams any more
-	window   int64 // that the client has left, relative to what streams begin with
-	waits    bool  // for its window
-	queued   bool  // in conn.blocked
-	turn     bool  // taken off conn.blocked
+	answered bool   // our half: END_STREAM was sent
+	uncount  bool   // it does not count against MaxStreams any more
+	window   int64  // that the client has left, relative to what streams begin with
+	mark     uint64 // as conn.mark, of this stream
+	patience patience
+	waits    bool // for its window
+	queued   bool // in conn.blocked
+	turn     bool // taken off conn.blocked
 	next     *Stream
 }
 

@@ -56,6 +56,7 @@ func (c *Conn) writeOut() error {
 // nextOut waits for bytes to write, and takes all that are there.
 func (c *Conn) nextOut() []byte {
 	c.mu.Lock()
+	c.allOut()
 	for len(c.out) == 0 && !c.closing && !c.parked {
 		c.work.Wait()
 	}
@@ -72,6 +73,7 @@ func (c *Conn) nextOut() []byte {
 		return nil
 	}
 	buf := c.out
+	c.taken += uint64(len(buf))
 	if c.out = c.spare[:0]; len(c.streams) == 0 && cap(buf) > maxFrame {
 		c.spare = nil // an idle connection keeps no large buffer
 	} else {
@@ -79,6 +81,16 @@ func (c *Conn) nextOut() []byte {
 	}
 	c.pass()
 	return buf
+}
+
+// allOut notes that the client's side has all that the writer has taken. mu is held.
+func (c *Conn) allOut() {
+	before := c.gone
+	c.gone = c.taken
+	if c.mark > before && c.unused() {
+		c.idle = time.Now()
+		c.endDrained()
+	}
 }
 
 // writeAll writes buf. It fails when the client has taken no byte for the whole
