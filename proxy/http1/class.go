@@ -72,18 +72,26 @@ func lowerIs[T string | []byte](b []byte, word T) bool {
 }
 
 // firstBad returns the index of the first byte that may not stand in a field
-// value (RFC 9110 5.5: CTL other than HTAB), or -1. Eight bytes a step.
+// value (RFC 9110 5.5: CTL other than HTAB), or -1. Eight bytes a step; the last
+// step may look at some of them again.
 func firstBad[T string | []byte](v T) int {
-	i := 0
-	for ; i+8 <= len(v); i += 8 {
+	if len(v) < 8 {
+		return firstBadFrom(v, 0)
+	}
+	for i := 0; i+8 < len(v); i += 8 {
 		if mayBeBad(eight(v, i)) {
-			for j := i; j < i+8; j++ {
-				if class[v[j]]&isText == 0 {
-					return j
-				}
+			if bad := firstBadFrom(v[:i+8], i); bad >= 0 {
+				return bad
 			}
 		}
 	}
+	if last := len(v) - 8; mayBeBad(eight(v, last)) {
+		return firstBadFrom(v, last)
+	}
+	return -1
+}
+
+func firstBadFrom[T string | []byte](v T, i int) int {
 	for ; i < len(v); i++ {
 		if class[v[i]]&isText == 0 {
 			return i

@@ -16,6 +16,8 @@ type Field struct {
 	Forwarded bool
 
 	id nameID
+
+	asWritten bool // the line was "name: value" CRLF, as AppendField writes it
 }
 
 // IsCookie reports whether f is a Cookie field of a request. Several are to be
@@ -61,18 +63,56 @@ func (f Fields) AppendValues(dst []byte, lower string) (out []byte, found bool) 
 // the first.
 func (f Fields) AppendForwardable(dst []byte, trusted bool) []byte {
 	cookies := false
-	for i := range f {
+	for i := 0; i < len(f); i++ {
 		field := &f[i]
 		switch {
 		case field.Drop || field.Forwarded && !trusted:
-		case !field.IsCookie():
-			dst = AppendField(dst, field.Name, field.Value)
-		case !cookies:
+		case field.IsCookie() && cookies:
+		case field.IsCookie() && f[i+1:].haveCookie():
 			cookies = true
 			dst = f.appendCookie(dst, field.Name)
+		default:
+			lines, last := f.run(i, trusted)
+			if lines == nil {
+				dst = AppendField(dst, field.Name, field.Value)
+			}
+			dst = append(dst, lines...)
+			i = last
 		}
 	}
 	return dst
+}
+
+// run returns the lines from field i on that go on just as they were received, one
+// after the other, and the last field of them; nil: not even that of i.
+func (f Fields) run(i int, trusted bool) (lines []byte, last int) {
+	if !f[i].asWritten {
+		return nil, i
+	}
+	n, last := f[i].length(), i
+	for j := i + 1; j < len(f); j++ {
+		next := &f[j]
+		if !next.asWritten || next.Drop || next.IsCookie() || next.Forwarded && !trusted {
+			break
+		}
+		if n == cap(f[i].Name) || &f[i].Name[:n+1][n] != &next.Name[0] {
+			break // not in one buffer, or not behind each other
+		}
+		n, last = n+next.length(), j
+	}
+	return f[i].Name[:n], last
+}
+
+// length is that of the line of a field that is asWritten.
+func (f *Field) length() int { return len(f.Name) + len(": ") + len(f.Value) + len("\r\n") }
+
+func (f Fields) haveCookie() bool {
+	for i := range f {
+		if f[i].IsCookie() {
+			return true
+		}
+	}
+	return false
 }
 
 func (f Fields) appendCookie(dst, name []byte) []byte {

@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -74,6 +75,53 @@ func TestAppendForwardableJoinsCookies(t *testing.T) {
 	}
 	if got := string(r.Fields.AppendForwardable(nil, true)); got != want+"X-Real-IP: 192.0.2.1\r\n" {
 		t.Errorf("trusted: %q", got)
+	}
+}
+
+// writtenAnew is AppendForwardable without its short cut.
+func writtenAnew(f Fields, trusted bool) []byte {
+	var dst []byte
+	cookies := false
+	for i := range f {
+		switch {
+		case f[i].Drop || f[i].Forwarded && !trusted:
+		case !f[i].IsCookie():
+			dst = AppendField(dst, f[i].Name, f[i].Value)
+		case !cookies:
+			cookies = true
+			dst = f.appendCookie(dst, f[i].Name)
+		}
+	}
+	return dst
+}
+
+// Lines that are copied as they came are the same as if each had been written anew.
+func TestForwardedLinesAreAsIfWrittenAnew(t *testing.T) {
+	lines := []string{
+		"X-A: 1\r\n", "X-B:2\r\n", "X-C:  3\r\n", "X-D: 4 \r\n", "X-E:\t5\r\n", "X-F: \r\n", "X-G:\r\n", "X-H: a: b\t c\r\n",
+		"TE: x\r\n", "Cookie: a\r\n", "cookie:b\r\n", "X-Real-IP: 192.0.2.1\r\n", "X_U: 1\r\n", "X-I: \xe4\r\n",
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 20_000 {
+		var head strings.Builder
+		for range random.IntN(8) {
+			head.WriteString(lines[random.IntN(len(lines))])
+		}
+		r := parsed(t, head.String())
+		for _, trusted := range []bool{false, true} {
+			got, want := r.Fields.AppendForwardable(nil, trusted), writtenAnew(r.Fields, trusted)
+			if string(got) != string(want) {
+				t.Fatalf("%q, trusted %v:\n%q, want\n%q", head.String(), trusted, got, want)
+			}
+		}
+	}
+}
+
+func TestLinesOfTwoBuffersAreNotTakenForOne(t *testing.T) {
+	a, b := parsed(t, "X-A: 1\r\n"), parsed(t, "X-B: 2\r\n")
+	both := Fields{a.Fields[1], b.Fields[1], a.Fields[1]}
+	if got := string(both.AppendForwardable(nil, false)); got != "X-A: 1\r\nX-B: 2\r\nX-A: 1\r\n" {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -83,6 +83,7 @@ func (f *Field) parse(line []byte) error {
 		return errBareLF
 	}
 	f.Name, f.Value = text[:n], trimOWS(value)
+	f.asWritten = len(f.Value) == len(value)-1 && value[0] == ' '
 	if plain {
 		f.id = identify(f.Name)
 	} else {
@@ -98,16 +99,14 @@ var carriageReturn = []byte{'\r'}
 // nameLength returns how many bytes of line are a token, and whether all of them
 // are plain.
 func nameLength(line []byte) (n int, plain bool) {
-	bits := uint8(isPlain)
-	for n < len(line) {
-		c := class[line[n]]
-		if c&isToken == 0 {
-			break
-		}
-		bits &= c
+	for n < len(line) && class[line[n]]&isPlain != 0 {
 		n++
 	}
-	return n, bits != 0
+	plain = n > 0
+	for n < len(line) && class[line[n]]&isToken != 0 {
+		n, plain = n+1, false
+	}
+	return n, plain
 }
 
 // nameError says what is wrong with a line whose token of n bytes no colon
