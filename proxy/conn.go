@@ -47,24 +47,24 @@ type conn struct {
 
 // accept takes a new connection. It runs on the goroutine that accepts, which must not
 // wait.
-func (l *listener) accept(nc *netpoll.Conn) {
+func (l *listener) accept(nc *netpoll.Conn, now time.Time) {
 	select {
 	case <-l.ready:
-		l.begin(nc)
+		l.begin(nc, now)
 	default:
 		go func() { // it ends with commit or abandon
 			<-l.ready
-			l.begin(nc)
+			l.begin(nc, time.Now())
 		}()
 	}
 }
 
-func (l *listener) begin(nc *netpoll.Conn) {
+func (l *listener) begin(nc *netpoll.Conn, now time.Time) {
 	c := &conn{proxy: l.proxy, listener: l, nc: nc, mayBeHTTP2: l.http2.Load() && !l.speaksTLS.Load()}
 	defer c.survive()
 	c.resume, c.onHangup = c.resumed, c.hungUp
 	c.mute = l.proxied.Load()
-	c.identify()
+	c.identify(now)
 	if !l.add(c) {
 		nc.Close()
 		return
@@ -79,11 +79,11 @@ func (l *listener) begin(nc *netpoll.Conn) {
 		nc.WaitReadable(c.introduced)
 		return
 	}
-	c.run(newExchange(c))
+	c.run(newExchange(c, now))
 }
 
 // identify fills in what the log knows of a connection.
-func (c *conn) identify() {
+func (c *conn) identify(now time.Time) {
 	l := c.listener
 	c.info = accesslog.Conn{
 		Serial:     l.proxy.serial.Add(1),
@@ -91,7 +91,7 @@ func (c *conn) identify() {
 		ServerAddr: l.addr,
 		ServerPort: l.port,
 		Scheme:     "http",
-		Start:      l.proxy.when(time.Now()),
+		Start:      l.proxy.when(now),
 		Socket:     c,
 	}
 	if c.shaken = !l.speaksTLS.Load(); !c.shaken {
@@ -111,13 +111,13 @@ func (c *conn) identify() {
 // resumed goes on with an idle connection: bytes came, it ended, its time is
 // over, or the proxy has no more use for it. A request that crosses the last of
 // these is served. It may run on the poller's goroutine.
-func (c *conn) resumed(nc *netpoll.Conn) {
+func (c *conn) resumed(nc *netpoll.Conn, now time.Time) {
 	defer c.survive()
 	if nc.Woken() && nc.Quiet() {
 		c.close()
 		return
 	}
-	c.run(newExchange(c))
+	c.run(newExchange(c, now))
 }
 
 // step is what becomes of a connection after a part of an exchange.
@@ -169,7 +169,7 @@ func (c *conn) run(x *exchange) {
 				c.close()
 				return
 			}
-			x = newExchange(c)
+			x = newExchange(c, time.Now())
 			x.inline = inline
 		case stepYield:
 			if x.goOn() {

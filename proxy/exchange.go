@@ -81,12 +81,12 @@ type exchange struct {
 var exchanges = sync.Pool{New: func() any { return &exchange{in: make([]byte, clientBufferSize)} }}
 
 // newExchange returns an exchange for the next request of c. It begins inline.
-func newExchange(c *conn) *exchange {
+func newExchange(c *conn, now time.Time) *exchange {
 	x := exchanges.Get().(*exchange)
 	if x.onAnswer == nil {
 		x.onAnswer, x.onDetach = x.answerCame, x.detached
 	}
-	x.conn, x.inline, x.stage, x.now = c, true, stageNew, time.Now()
+	x.conn, x.inline, x.stage, x.now = c, true, stageNew, now
 	x.start, x.end = 0, 0
 	return x
 }

@@ -110,7 +110,7 @@ func (c *conn) goOnHTTP2(err error) {
 	c.proxy.conns.remove(c)
 }
 
-func (c *conn) resumeHTTP2(*netpoll.Conn) {
+func (c *conn) resumeHTTP2(*netpoll.Conn, time.Time) {
 	defer c.survive()
 	c.goOnHTTP2(c.http2.Load().Resume())
 }

@@ -67,10 +67,10 @@ func (x *exchange) detached() {
 
 // answerCame goes on when the app's connection is readable; that may be on the poller's
 // goroutine.
-func (x *exchange) answerCame(*netpoll.Conn) {
+func (x *exchange) answerCame(_ *netpoll.Conn, now time.Time) {
 	c := x.conn
 	defer c.survive()
-	x.now = time.Now()
+	x.now = now
 	c.run(x)
 }
 

@@ -3,6 +3,7 @@ package proxy
 import (
 	"io"
 	"strconv"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -13,7 +14,7 @@ import (
 // introduced lets a connection introduce itself (PROXY protocol, TLS), and goes on with
 // its first request. Load balancers open connections ahead of their requests, and a
 // client may take its time for a handshake: until a request comes it holds no buffer.
-func (c *conn) introduced(*netpoll.Conn) {
+func (c *conn) introduced(*netpoll.Conn, time.Time) {
 	defer c.survive()
 	if c.mute && !c.introduce() || !c.shaken && !c.handshake() {
 		c.close()
@@ -23,7 +24,7 @@ func (c *conn) introduced(*netpoll.Conn) {
 		c.serveHTTP2(nil)
 		return
 	}
-	x := newExchange(c)
+	x := newExchange(c, time.Now())
 	x.inline = false
 	x.end = copy(x.in, c.misplaced)
 	c.run(x)

@@ -125,7 +125,7 @@ func (p *pool) closeOldest() {
 func (c *peerConn) rest() bool { return c.Arm(c.evict) || c.Quiet() && c.Arm(c.evict) }
 
 // evicted runs when something came on an idle connection, or its time is over.
-func (c *peerConn) evicted(*netpoll.Conn) {
+func (c *peerConn) evicted(*netpoll.Conn, time.Time) {
 	if !c.peer.pool.retain(c) {
 		c.Close()
 	}

@@ -522,7 +522,7 @@ func TestClientThatTakesNothingKeepsNoReadWaiting(t *testing.T) {
 	must(t, err)
 	defer file.Close()
 	held := make(chan *netpoll.Conn, 1)
-	l, err := r.proxy.poller.Listen(int(file.Fd()), func(c *netpoll.Conn) { held <- c })
+	l, err := r.proxy.poller.Listen(int(file.Fd()), func(c *netpoll.Conn, _ time.Time) { held <- c })
 	must(t, err)
 	defer l.Close()
 	client, err := net.Dial("tcp", ln.Addr().String())

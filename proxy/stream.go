@@ -109,7 +109,7 @@ func (c *conn) serveStream(hs *http2.Stream) {
 	defer one.survive()
 	one.onHangup = one.hungUp
 	hs.OnHangup(one.onHangup)
-	x := newExchange(one)
+	x := newExchange(one, time.Now())
 	if len(hs.Head) > len(x.in) { // only large_client_header_buffers above the default lead here
 		x.in = make([]byte, len(hs.Head))
 	}

@@ -13,7 +13,7 @@ const pingSize = 500
 func BenchmarkPingPong(b *testing.B) {
 	p := openPoller(b)
 	fd, a := bindUnix(b, 1024)
-	listen(b, p, fd, func(c *Conn) {
+	listen(b, p, fd, func(c *Conn, _ time.Time) {
 		defer c.Close()
 		echoPings(c)
 	})

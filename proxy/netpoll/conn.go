@@ -18,7 +18,7 @@ type Conn struct {
 
 	resume   Handler // of WaitReadable and Arm; belongs to who takes armed away, as does inline
 	inline   bool    // resume may run on the poller's goroutine
-	resumed  func()  // resumeNow, made once
+	resumed  func()  // resumeAt, made once
 	onHangup func()  // guarded by mu
 }
 

@@ -18,7 +18,7 @@ import (
 func TestBytesArriveInBothDirections(t *testing.T) {
 	eachFamily(t, func(t *testing.T, fd int, a Addr) {
 		p := openPoller(t)
-		listen(t, p, fd, func(c *Conn) {
+		listen(t, p, fd, func(c *Conn, _ time.Time) {
 			defer c.Close()
 			_, _ = io.Copy(c, struct{ io.Reader }{c})
 		})

@@ -89,7 +89,7 @@ func TestDialWaitsForRoomInTheBacklog(t *testing.T) {
 		}
 		dialled <- err
 	}()
-	listen(t, p, fd, func(c *Conn) { c.Close() })
+	listen(t, p, fd, func(c *Conn, _ time.Time) { c.Close() })
 	if err := receive(t, dialled); err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestDialledTCPConnectionHasNoDeadlineLeft(t *testing.T) {
 	p := openPoller(t)
 	fd, a := bindTCP(t)
 	accepted := make(chan *Conn, 1)
-	listen(t, p, fd, func(c *Conn) { accepted <- c })
+	listen(t, p, fd, func(c *Conn, _ time.Time) { accepted <- c })
 	c := dial(t, p, a)
 	defer receive(t, accepted).Close()
 	if left := c.write.deadline.Load(); left != 0 {

@@ -114,7 +114,7 @@ func dial(t testing.TB, p *Poller, a Addr) *Conn {
 func pair(t testing.TB, p *Poller, fd int, a Addr) (*Conn, net.Conn) {
 	t.Helper()
 	accepted := make(chan *Conn, 1)
-	l, err := p.Listen(fd, func(c *Conn) { accepted <- c })
+	l, err := p.Listen(fd, func(c *Conn, _ time.Time) { accepted <- c })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,10 @@
 package netpoll
 
-import "golang.org/x/sys/unix"
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
 
 // WaitReadable gives the connection up until something happens, and keeps no goroutine for it. When bytes, the end or an
 // error arrive, when the read deadline passes, or on Wake, Interrupt or Close, resume is called on a goroutine of its own,
@@ -72,24 +76,24 @@ func (c *Conn) provenEmpty() bool {
 // start hands the connection to its handler. Only who has taken armed away, or never armed, calls it.
 func (c *Conn) start() {
 	if c.resumed == nil {
-		c.resumed = c.resumeNow
+		c.resumed = func() { c.resumeAt(time.Now()) }
 	}
 	go c.resumed() // a go statement with arguments would allocate each time
 }
 
 // resumeOnLoop is start on the poller's goroutine.
-func (c *Conn) resumeOnLoop() {
+func (c *Conn) resumeOnLoop(now time.Time) {
 	if c.inline {
-		c.resumeNow()
+		c.resumeAt(now)
 		return
 	}
 	c.start()
 }
 
-func (c *Conn) resumeNow() {
+func (c *Conn) resumeAt(now time.Time) {
 	resume := c.resume
 	c.resume = nil
-	resume(c)
+	resume(c, now)
 }
 
 // Wake resumes a connection in WaitReadable, or makes the next WaitReadable resume at once. A pending Read goes on. For

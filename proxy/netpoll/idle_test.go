@@ -40,7 +40,7 @@ func TestWaitingConnectionIsResumedWithItsReason(t *testing.T) {
 				tt.happens(c, peer)
 			}
 			resumed := make(chan *Conn, 2)
-			c.WaitReadable(func(c *Conn) { resumed <- c })
+			c.WaitReadable(func(c *Conn, _ time.Time) { resumed <- c })
 			if !tt.before {
 				tt.happens(c, peer)
 			}
@@ -60,7 +60,7 @@ func TestWakeResumesAWaitingConnection(t *testing.T) {
 	c, _ := tcpPair(t)
 	c.read.take()
 	resumed := make(chan bool, 1)
-	resume := func(c *Conn) { resumed <- c.Woken() }
+	resume := func(c *Conn, _ time.Time) { resumed <- c.Woken() }
 	c.WaitReadable(resume)
 	if c.Woken() {
 		t.Error("woken before Wake")
@@ -96,7 +96,7 @@ func TestFilledBufferDoesNotResumeAQuietConnection(t *testing.T) {
 	until(t, "event", func() bool { return c.read.state.Load() == ready })
 	expect(t, c, "abc")
 	resumed := make(chan *Conn, 1)
-	c.WaitReadable(func(c *Conn) { resumed <- c })
+	c.WaitReadable(func(c *Conn, _ time.Time) { resumed <- c })
 	if c.read.state.Load() != armed {
 		t.Fatal("resumed with nothing to read")
 	}
@@ -112,7 +112,7 @@ func TestRefusedRegistrationIsAnErrorOfTheConnection(t *testing.T) {
 		t.Errorf("Read: %v", err)
 	}
 	resumed := make(chan *Conn, 1)
-	c.WaitReadable(func(c *Conn) { resumed <- c })
+	c.WaitReadable(func(c *Conn, _ time.Time) { resumed <- c })
 	if _, err := receive(t, resumed).Read(make([]byte, 1)); !errors.Is(err, syscall.EBADF) {
 		t.Errorf("Read after WaitReadable: %v", err)
 	}
@@ -126,7 +126,7 @@ func TestEachWaitIsResumedOnce(t *testing.T) {
 	resumed := make(chan struct{}, 1)
 	for range rounds {
 		var ended sync.WaitGroup
-		c.WaitReadable(func(*Conn) { resumed <- struct{}{} })
+		c.WaitReadable(func(*Conn, time.Time) { resumed <- struct{}{} })
 		// Everything that ends a wait, at the same time; a second resume would run into the full channel.
 		ended.Go(func() { _, _ = peer.Write([]byte("x")) })
 		ended.Go(func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })
@@ -149,9 +149,9 @@ func TestIdleConnectionsHoldNeitherGoroutineNorMuchMemory(t *testing.T) {
 	resumed := make(chan struct{}, connections)
 	var idle []*Conn
 	waits := make(chan *Conn, connections)
-	listen(t, p, fd, func(c *Conn) {
+	listen(t, p, fd, func(c *Conn, _ time.Time) {
 		_ = c.SetReadDeadline(time.Now().Add(time.Hour))
-		c.WaitReadable(func(c *Conn) {
+		c.WaitReadable(func(c *Conn, _ time.Time) {
 			c.Close()
 			resumed <- struct{}{}
 		})

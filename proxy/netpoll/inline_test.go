@@ -68,7 +68,7 @@ func TestTryCallsHaveTheReasonThatReadHas(t *testing.T) {
 			conn, peer := unixPair(t)
 			spent(t, conn, peer)
 			resumed := make(chan struct{}, 1)
-			armed := conn.Arm(func(*Conn) { resumed <- struct{}{} })
+			armed := conn.Arm(func(*Conn, time.Time) { resumed <- struct{}{} })
 			c.happens(conn, peer)
 			if armed {
 				receive(t, resumed)
@@ -105,7 +105,7 @@ func TestArmLeavesAConnectionWithBytesToItsOwner(t *testing.T) {
 		resumed := make(chan struct{}, 1)
 		write(t, peer, "abc")
 		until(t, "Arm sees the bytes", func() bool {
-			if !c.Arm(func(*Conn) { resumed <- struct{}{} }) {
+			if !c.Arm(func(*Conn, time.Time) { resumed <- struct{}{} }) {
 				return true
 			}
 			if c.Disarm() {
@@ -128,7 +128,7 @@ func TestArmedConnectionIsServedOnTheLoop(t *testing.T) {
 		done := make(chan struct{})
 		buf, served := make([]byte, 8), 0
 		var serve Handler
-		serve = func(c *Conn) {
+		serve = func(c *Conn, _ time.Time) {
 			for {
 				n, err := c.TryRead(buf)
 				if err == ErrWouldBlock {
@@ -145,7 +145,7 @@ func TestArmedConnectionIsServedOnTheLoop(t *testing.T) {
 				served++
 			}
 		}
-		serve(c)
+		serve(c, time.Now())
 		answer := make([]byte, 3)
 		for range rounds {
 			write(t, peer, "abc")
@@ -169,7 +169,7 @@ func TestDisarmAndAnEventExcludeEachOther(t *testing.T) {
 	c, peer := pair(t, p, fd, a)
 	resumed := make(chan struct{}, 1)
 	for range rounds {
-		for !c.Arm(func(*Conn) { resumed <- struct{}{} }) { // an event about what was read already
+		for !c.Arm(func(*Conn, time.Time) { resumed <- struct{}{} }) { // an event about what was read already
 			if _, err := c.TryRead(make([]byte, 1)); err != ErrWouldBlock {
 				t.Fatalf("not armed: %v", err)
 			}

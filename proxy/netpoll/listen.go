@@ -38,7 +38,7 @@ type Listener struct {
 // connection. fd stays the caller's: Listen works on a duplicate, makes the socket non-blocking for all who share it, and
 // sets TCP_NODELAY, which accepted connections inherit.
 func (p *Poller) Listen(fd int, handle Handler) (*Listener, error) {
-	return p.ListenInline(fd, func(c *Conn) { go handle(c) })
+	return p.ListenInline(fd, func(c *Conn, now time.Time) { go handle(c, now) })
 }
 
 // ListenInline is Listen, but calls handle on the goroutine that accepts, mostly that of a loop: it must not wait for
@@ -128,7 +128,7 @@ const (
 // wakes nobody else.
 func (l *Listener) run() {
 	for {
-		switch l.acceptBatch() {
+		switch l.acceptBatch(time.Now()) {
 		case acceptArmed:
 			return
 		case acceptMore:
@@ -143,8 +143,8 @@ func (l *Listener) run() {
 }
 
 // resumeOnLoop accepts a batch; what is left then comes after the other events of the loop.
-func (l *Listener) resumeOnLoop() {
-	switch l.acceptBatch() {
+func (l *Listener) resumeOnLoop(now time.Time) {
+	switch l.acceptBatch(now) {
 	case acceptMore:
 		l.loop.again = append(l.loop.again, l)
 	case acceptPaused:
@@ -165,7 +165,7 @@ func (l *Listener) end() {
 
 // acceptBatch accepts a few, or until nobody is left: an edge-triggered epoll tells only of news. One goroutine at a time
 // calls it: run's, or the loop's when it has taken armed away.
-func (l *Listener) acceptBatch() acceptState {
+func (l *Listener) acceptBatch(now time.Time) acceptState {
 	for range acceptBatch {
 		if l.failure(&l.read) != nil {
 			return acceptEnded
@@ -181,7 +181,7 @@ func (l *Listener) acceptBatch() acceptState {
 			}
 			continue
 		}
-		switch errno := l.accept(); errno {
+		switch errno := l.accept(now); errno {
 		case 0:
 			if l.fault.Load() != nil {
 				l.fault.Store(nil)
@@ -220,7 +220,7 @@ func (l *Listener) arm() bool {
 	return l.failure(&l.read) == nil || !l.read.state.CompareAndSwap(armed, nil)
 }
 
-func (l *Listener) accept() syscall.Errno {
+func (l *Listener) accept(now time.Time) syscall.Errno {
 	var sa unix.RawSockaddrAny
 	fd, errno := sysAccept(l.fd, &sa)
 	if errno != 0 {
@@ -231,7 +231,7 @@ func (l *Listener) accept() syscall.Errno {
 		return syscall.EMFILE
 	}
 	c.read.restore() // the request is often there already
-	l.handle(c)
+	l.handle(c, now)
 	return 0
 }
 

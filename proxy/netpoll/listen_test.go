@@ -6,6 +6,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,7 +15,7 @@ func TestClosedListenerLeavesTheSocketOpen(t *testing.T) {
 	eachFamily(t, func(t *testing.T, fd int, a Addr) {
 		p := openPoller(t)
 		accepted := make(chan *Conn, 2)
-		l := listen(t, p, fd, func(c *Conn) { accepted <- c })
+		l := listen(t, p, fd, func(c *Conn, _ time.Time) { accepted <- c })
 		first := dial(t, p, a)
 		c := receive(t, accepted)
 		defer c.Close()
@@ -29,7 +30,7 @@ func TestClosedListenerLeavesTheSocketOpen(t *testing.T) {
 			t.Fatal("accepted after Close")
 		}
 
-		listen(t, p, fd, func(c *Conn) { accepted <- c })
+		listen(t, p, fd, func(c *Conn, _ time.Time) { accepted <- c })
 		late := receive(t, accepted)
 		defer late.Close()
 		write(t, second, "served by the next")
@@ -42,7 +43,7 @@ func TestListenerIsDroppedFromEpollWhenClosed(t *testing.T) {
 	fd, _ := bindTCP(t)
 	// Every listener gets the same number again; a registration left behind would refuse it.
 	for range 10 {
-		l := listen(t, p, fd, func(c *Conn) { c.Close() })
+		l := listen(t, p, fd, func(c *Conn, _ time.Time) { c.Close() })
 		untilParked(t, &l.read)
 		l.Close()
 		l.Close()
@@ -68,7 +69,7 @@ func TestListenRefusesWhatDoesNotListen(t *testing.T) {
 		"not bound":   {newSocket(t, unix.AF_INET), "expected a listening stream socket"},
 		"unix socket": {newSocket(t, unix.AF_UNIX), "expected a listening stream socket"},
 	} {
-		_, err := p.Listen(tt.fd, func(c *Conn) { c.Close() })
+		_, err := p.Listen(tt.fd, func(c *Conn, _ time.Time) { c.Close() })
 		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v, want %q", name, err, tt.want)
 		}
@@ -83,7 +84,7 @@ func TestBurstIsAcceptedToTheLast(t *testing.T) {
 		dial(t, p, a)
 	}
 	accepted := make(chan *Conn, connections)
-	listen(t, p, fd, func(c *Conn) { accepted <- c })
+	listen(t, p, fd, func(c *Conn, _ time.Time) { accepted <- c })
 	for range connections {
 		receive(t, accepted).Close()
 	}
@@ -93,7 +94,7 @@ func TestListenerWaitsForDescriptors(t *testing.T) {
 	p := openPoller(t)
 	fd, a := bindUnix(t, 16)
 	accepted := make(chan *Conn, 1)
-	l := listen(t, p, fd, func(c *Conn) { accepted <- c })
+	l := listen(t, p, fd, func(c *Conn, _ time.Time) { accepted <- c })
 	c, err := p.newDialled(nil, a)
 	if err != nil {
 		t.Fatal(err)
@@ -147,7 +148,7 @@ func limitDescriptors(t *testing.T, limit uint64) (restore func()) {
 func TestListenerEndsWhenItsSocketIsShutDown(t *testing.T) {
 	p := openPoller(t)
 	fd, _ := bindTCP(t)
-	l := listen(t, p, fd, func(c *Conn) { c.Close() })
+	l := listen(t, p, fd, func(c *Conn, _ time.Time) { c.Close() })
 	untilParked(t, &l.read)
 	if err := unix.Shutdown(fd, unix.SHUT_RD); err != nil {
 		t.Fatal(err)

@@ -5,10 +5,12 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A Handler gets a connection and owns it: it must Close it or hand it to WaitReadable. It runs on a goroutine of its own.
-type Handler func(*Conn)
+// now is when the poller came to it: the clock is read once for all events at hand.
+type Handler func(c *Conn, now time.Time)
 
 // A Poller waits for connections. Its methods may be called from any goroutine.
 type Poller struct {

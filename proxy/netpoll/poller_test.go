@@ -21,8 +21,8 @@ func TestClosedPollerLeavesNoGoroutine(t *testing.T) {
 	}
 	fd, a := bindUnix(t, 16)
 	served := make(chan struct{})
-	l, err := p.Listen(fd, func(c *Conn) {
-		c.WaitReadable(func(c *Conn) {
+	l, err := p.Listen(fd, func(c *Conn, _ time.Time) {
+		c.WaitReadable(func(c *Conn, _ time.Time) {
 			c.Close()
 			close(served)
 		})
@@ -66,7 +66,7 @@ func TestConnCarriesTLS(t *testing.T) {
 	p := openPoller(t)
 	fd, a := bindTCP(t)
 	config := &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}}
-	listen(t, p, fd, func(c *Conn) {
+	listen(t, p, fd, func(c *Conn, _ time.Time) {
 		secure := tls.Server(c, config)
 		defer secure.Close()
 		_, _ = io.Copy(secure, struct{ io.Reader }{secure})

@@ -55,7 +55,7 @@ func TestEveryByteReachesItsOwner(t *testing.T) {
 }
 
 // serve echoes one frame and waits for the next, in a goroutine or without.
-func (s *stress) serve(c *Conn) {
+func (s *stress) serve(c *Conn, _ time.Time) {
 	for {
 		c.OnHangup(func() {})
 		_ = c.SetDeadline(time.Now().Add(patience))
@@ -70,7 +70,7 @@ func (s *stress) serve(c *Conn) {
 			c.WaitReadable(s.serve)
 			return
 		case 1:
-			(&inlineEcho{stress: s}).serve(c)
+			(&inlineEcho{stress: s}).serve(c, time.Time{})
 			return
 		}
 	}
@@ -83,7 +83,7 @@ type inlineEcho struct {
 	got []byte
 }
 
-func (e *inlineEcho) serve(c *Conn) {
+func (e *inlineEcho) serve(c *Conn, _ time.Time) {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := c.TryRead(buf)
@@ -108,7 +108,7 @@ func (e *inlineEcho) answer(c *Conn) {
 	n, err := c.TryWritev([][]byte{e.got[:split], e.got[split:]})
 	if err == nil {
 		next := &inlineEcho{stress: e.stress}
-		next.serve(c)
+		next.serve(c, time.Time{})
 		return
 	}
 	go func() {
@@ -121,7 +121,7 @@ func (e *inlineEcho) answer(c *Conn) {
 			c.Close()
 			return
 		}
-		e.stress.serve(c)
+		e.stress.serve(c, time.Time{})
 	}()
 }
 
@@ -202,7 +202,7 @@ func (s *stress) breakOff(c *Conn, id uint64) error {
 		return c.Reset()
 	case 3:
 		resumed := make(chan struct{})
-		c.WaitReadable(func(*Conn) { close(resumed) })
+		c.WaitReadable(func(*Conn, time.Time) { close(resumed) })
 		c.Wake()
 		<-resumed
 		return nil
