@@ -44,8 +44,7 @@ func (x *exchange) buildHead(kind http1.Body, length int64) {
 }
 
 func (x *exchange) appendOwnFields() {
-	x.out = http1.AppendField(x.out, "Server", serverName)
-	x.out = http1.AppendField(x.out, "Date", x.conn.proxy.date.text(x.clock()))
+	x.out = append(x.out, x.conn.proxy.date.fields(x.clock())...)
 }
 
 // appendConnection says what becomes of the connection. nginx says keep-alive too, which HTTP/1.0 needs.
@@ -61,7 +60,7 @@ func (x *exchange) appendConnection() {
 		x.keepAlive = false
 	}
 	if x.keepAlive {
-		x.out = http1.AppendField(x.out, "Connection", "keep-alive")
+		x.out = append(x.out, "Connection: keep-alive\r\n"...)
 	} else {
 		x.out = http1.AppendField(x.out, "Connection", "close")
 	}
@@ -92,7 +91,7 @@ var (
 	xAccel        = []byte("x-accel-")
 )
 
-// dateClock holds the Date field of the current second.
+// dateClock holds the fields that each answer of the current second has.
 type dateClock struct{ now atomic.Pointer[datedText] }
 
 type datedText struct {
@@ -102,10 +101,11 @@ type datedText struct {
 
 const dateLayout = "Mon, 02 Jan 2006 15:04:05 GMT" // RFC 9110 5.6.7
 
-func (d *dateClock) text(now time.Time) string {
+func (d *dateClock) fields(now time.Time) string {
 	t := d.now.Load()
 	if second := now.Unix(); t == nil || t.second != second {
-		t = &datedText{second, now.UTC().Format(dateLayout)}
+		date := now.UTC().Format(dateLayout)
+		t = &datedText{second, string(http1.AppendField(http1.AppendField(nil, "Server", serverName), "Date", date))}
 		d.now.Store(t)
 	}
 	return t.text

@@ -39,14 +39,17 @@ func (x *exchange) send() error {
 func (x *exchange) sendMemory() error {
 	t := &x.try
 	head := min(t.written, len(t.out))
-	x.iov[0], x.iov[1] = t.out[head:], x.body.mem[t.written-head:]
+	bufs := append(x.iov[:0], t.out[head:])
+	if rest := x.body.mem[t.written-head:]; len(rest) > 0 {
+		bufs = append(bufs, rest)
+	}
 	var n int64
 	var err error
 	if x.inline {
-		n, err = t.conn.TryWritev(x.iov[:2])
+		n, err = t.conn.TryWritev(bufs)
 	} else {
 		t.conn.SetWriteDeadline(x.until(x.place.proxySend))
-		n, err = t.conn.Writev(x.iov[:2])
+		n, err = t.conn.Writev(bufs)
 	}
 	t.written += int(n)
 	x.last().BytesSent += n

@@ -79,7 +79,8 @@ func (r *Request) Parse(buf []byte, lim *Limits) (n int, err error) {
 	if _, refused := r.err.(*Error); refused {
 		return 0, r.err
 	}
-	if !r.section.resumes(buf) || r.state == inBody || r.state == inStart {
+	fresh := r.section == (section{}) && r.ContentLength < 0 // after Reset
+	if !r.section.resumes(buf) || r.state == inBody || r.state == inStart && !fresh {
 		r.restart(buf)
 	}
 	limits := lim.orDefault()

@@ -92,7 +92,7 @@ func (r *Response) parseLine(buf []byte, limit int) error {
 	if end+1 > limit {
 		return errHeadTooLong
 	}
-	line, crlf := bytes.CutSuffix(buf[:end], carriageReturn)
+	line, crlf := cutCR(buf[:end])
 	if !crlf {
 		return errBareLF
 	}

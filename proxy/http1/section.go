@@ -70,7 +70,7 @@ func appendField(fields *Fields, line []byte, lim *Limits) error {
 }
 
 func (f *Field) parse(line []byte) error {
-	text, crlf := bytes.CutSuffix(line, carriageReturn)
+	text, crlf := cutCR(line)
 	n, plain := nameLength(text)
 	if n == len(text) || text[n] != ':' || n == 0 {
 		return nameError(text, n)
@@ -92,6 +92,14 @@ func (f *Field) parse(line []byte) error {
 		f.id = idDropped
 	}
 	return nil
+}
+
+// cutCR is bytes.CutSuffix for one byte.
+func cutCR(line []byte) (text []byte, crlf bool) {
+	if last := len(line) - 1; last >= 0 && line[last] == '\r' {
+		return line[:last], true
+	}
+	return line, false
 }
 
 var carriageReturn = []byte{'\r'}

@@ -67,7 +67,7 @@ func (l *loop) run() {
 // drain spreads events until there are none, since the runtime's poller tells only of news. It reports whether the poller
 // is closing.
 func (l *loop) drain() bool {
-	spread := 0
+	since := 0
 	for !l.poller.closing.Load() {
 		n, errno := sysEpollTake(l.epfd, l.events[:])
 		if n == 0 && errno != syscall.EINTR && len(l.again) == 0 {
@@ -78,8 +78,8 @@ func (l *loop) drain() bool {
 			l.spread(&l.events[i])
 		}
 		l.acceptAgain()
-		if spread += n + 1; spread >= yieldEvents {
-			spread = 0
+		if since += n + 1; since >= yieldEvents {
+			since = 0
 			runtime.Gosched()
 		}
 	}
