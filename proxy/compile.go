@@ -38,10 +38,10 @@ type site struct {
 
 // server is one compiled [[server]].
 type server struct {
-	name              string        // the first name: $server_name
-	hostName          []byte        // the same as bytes
-	siteName          string        // in metrics
-	counters          *siteCounters // linked when the snapshot serves
+	name              string              // the first name: $server_name
+	hostName          []byte              // the same as bytes
+	siteName          string              // in metrics
+	counters          laned[siteCounters] // linked when the snapshot serves
 	answer            *answer
 	whole             *location // the server itself as a place: its return, and what no location matches
 	table             locationTable

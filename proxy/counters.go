@@ -31,6 +31,12 @@ type siteCounters struct {
 	refused       [accesslog.Refusals]atomic.Uint64
 }
 
+// traffic counts the requests of the proxy, routed or not.
+type traffic struct {
+	requests atomic.Uint64 // that have ended
+	reading  atomic.Int64  // whose head is being read
+}
+
 type methodCounters [len(Methods)]atomic.Uint64
 
 // upstreamCounters count the requests of one app or upstream.
@@ -48,14 +54,14 @@ func (x *exchange) arrive() {
 	if x.counters != nil || x.server.counters == nil {
 		return
 	}
-	x.counters = x.server.counters
+	x.counters = x.server.counters.of(x.conn.lane())
 	x.counters.inFlight.Add(1)
 }
 
 // doneReading ends what startClock began.
 func (x *exchange) doneReading() {
 	if !x.Start.IsZero() {
-		x.conn.proxy.reading.Add(-1)
+		x.traffic().reading.Add(-1)
 	}
 }
 
@@ -66,16 +72,18 @@ func (x *exchange) count() {
 	if site != nil {
 		site.inFlight.Add(-1)
 		x.counters = nil
-	} else {
-		site = x.server.counters
+	} else if x.server.counters != nil {
+		site = x.server.counters.of(x.conn.lane())
 	}
 	if site != nil {
 		site.count(&x.Entry)
 	}
 	if x.upstream != nil {
-		x.upstream.counters.count(&x.Entry)
+		x.upstream.counters.of(x.conn.lane()).count(&x.Entry)
 	}
 }
+
+func (x *exchange) traffic() *traffic { return x.conn.proxy.traffic.of(x.conn.lane()) }
 
 func (s *siteCounters) count(e *accesslog.Entry) {
 	s.of(e.Status)[methodIndex(e.Method)].Add(1)
@@ -92,8 +100,10 @@ func (s *siteCounters) count(e *accesslog.Entry) {
 
 // of returns the counters of a status, made when it is the first of its kind:
 // a site answers with a dozen of the 500.
-func (s *siteCounters) of(status int) *methodCounters {
-	p := &s.requests[statusIndex(status)]
+func (s *siteCounters) of(status int) *methodCounters { return s.at(statusIndex(status)) }
+
+func (s *siteCounters) at(i int) *methodCounters {
+	p := &s.requests[i]
 	if m := p.Load(); m != nil {
 		return m
 	}

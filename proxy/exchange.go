@@ -215,7 +215,7 @@ func (x *exchange) startClock() {
 	x.snap = x.conn.proxy.snap.Load()
 	x.server = x.snap.fallback(x.conn.listener)
 	x.Start = x.conn.proxy.when(x.clock())
-	x.conn.proxy.reading.Add(1)
+	x.traffic().reading.Add(1)
 	x.conn.requests++
 	x.ConnectionRequests = x.conn.requests
 	x.conn.setReadDeadline(x.until(x.server.headerTimeout))
@@ -318,7 +318,7 @@ func (x *exchange) record() {
 	}
 	x.End = x.conn.proxy.when(x.clock())
 	x.count()
-	x.conn.proxy.requests.Add(1)
+	x.traffic().requests.Add(1)
 	if x.place == nil || x.place == x.server.whole { // nobody has looked for a location
 		x.Root, x.RootPath = x.server.whole.documentRoot()
 	}

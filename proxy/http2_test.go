@@ -491,14 +491,14 @@ func TestPrefaceMayComeInPieces(t *testing.T) {
 		nc := r.dial()
 		_, err := io.WriteString(nc, http2.Preface[:n])
 		must(t, err)
-		r.waitFor("the piece is read", func(Stats) bool { return r.proxy.reading.Load() == 1 })
+		r.waitFor("the piece is read", func(Stats) bool { return r.proxy.readingNow() == 1 })
 		_, err = io.WriteString(nc, http2.Preface[n:]+"\x00\x00\x00\x04\x00\x00\x00\x00\x00")
 		must(t, err)
 		f, err := xhttp2.NewFramer(nc, nc).ReadFrame()
 		if err != nil || f.Header().Type != xhttp2.FrameSettings {
 			t.Errorf("after %d bytes: %v, %v", n, f, err)
 		}
-		if n := r.proxy.reading.Load(); n != 0 {
+		if n := r.proxy.readingNow(); n != 0 {
 			t.Errorf("%d requests are being read", n)
 		}
 		nc.Close()

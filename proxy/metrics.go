@@ -75,13 +75,13 @@ func siteName(cfg *Server) string {
 // linkSites gives each server of the snapshot its counters and forgets those of
 // sites that are gone. mu is held.
 func (p *Proxy) linkSites(next *snapshot) {
-	used := map[string]*siteCounters{}
+	used := map[string]laned[siteCounters]{}
 	for _, s := range next.all {
 		if used[s.siteName] == nil {
 			used[s.siteName] = p.counters[s.siteName]
 		}
 		if used[s.siteName] == nil {
-			used[s.siteName] = &siteCounters{}
+			used[s.siteName] = newLaned[siteCounters](p.poller.Lanes())
 		}
 		s.counters = used[s.siteName]
 	}
@@ -91,18 +91,64 @@ func (p *Proxy) linkSites(next *snapshot) {
 // Metrics returns the counters as they are now.
 func (p *Proxy) Metrics() Metrics {
 	m := Metrics{
-		Stats: p.Stats(), Accepted: p.serial.Load(), Reading: int(p.reading.Load()),
+		Stats: p.Stats(), Accepted: p.serial.Load(), Reading: p.readingNow(),
 		Sites: map[string]SiteMetrics{}, Upstreams: map[string]UpstreamMetrics{},
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for name, s := range p.counters {
-		m.Sites[name] = s.metrics()
+		var sum siteCounters
+		s.each(sum.add)
+		m.Sites[name] = sum.metrics()
 	}
 	for name, u := range p.upstreams {
-		m.Upstreams[name] = u.counters.metrics(u.stats())
+		var sum upstreamCounters
+		u.counters.each(sum.add)
+		m.Upstreams[name] = sum.metrics(u.stats())
 	}
 	return m
+}
+
+// add adds what another lane has counted.
+func (s *siteCounters) add(o *siteCounters) {
+	for i := range o.requests {
+		methods := o.requests[i].Load()
+		if methods == nil {
+			continue
+		}
+		sum := s.at(i)
+		for j := range methods {
+			sum[j].Add(methods[j].Load())
+		}
+	}
+	s.duration.add(&o.duration)
+	s.requestBytes.Add(o.requestBytes.Load())
+	s.responseBytes.Add(o.responseBytes.Load())
+	s.inFlight.Add(o.inFlight.Load())
+	s.aborts.Add(o.aborts.Load())
+	for i := range o.refused {
+		s.refused[i].Add(o.refused[i].Load())
+	}
+}
+
+func (u *upstreamCounters) add(o *upstreamCounters) {
+	for i := range o.tries {
+		u.tries[i].Add(o.tries[i].Load())
+	}
+	for i := range o.failed {
+		u.failed[i].Add(o.failed[i].Load())
+	}
+	u.retries.Add(o.retries.Load())
+	u.connect.add(&o.connect)
+	u.header.add(&o.header)
+	u.wait.add(&o.wait)
+}
+
+func (h *histogram) add(o *histogram) {
+	for i := range o.buckets {
+		h.buckets[i].Add(o.buckets[i].Load())
+	}
+	h.sum.Add(o.sum.Load())
 }
 
 func (s *siteCounters) metrics() SiteMetrics {

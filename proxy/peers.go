@@ -58,6 +58,7 @@ func (g *group) is(how balancing, targets []target) bool {
 // peer is one server: an address and its idle connections.
 type peer struct {
 	address
+	_    [cacheLine]byte
 	pool pool
 	standing
 }

@@ -41,14 +41,16 @@ type Proxy struct {
 	snap       atomic.Pointer[snapshot]
 	date       dateClock
 	spool      *spool
-	serial     atomic.Uint64 // $connection
-	requests   atomic.Uint64
-	reading    atomic.Int64 // requests whose head is being read
+	traffic    laned[traffic]
 	background sync.WaitGroup
-	conns      connCount
 	room       room
 	names      *resolver
 	quit       context.CancelFunc // ends what runs in the background on its own
+
+	_      [cacheLine]byte // between what is read with each request and what a connection writes
+	serial atomic.Uint64   // $connection
+	conns  connCount
+	_      [cacheLine]byte
 
 	configuring sync.Mutex // one Configure at a time; it may have to look up names
 
@@ -57,7 +59,7 @@ type Proxy struct {
 	upstreams map[string]*upstream
 	states    map[string]AppState
 	logs      map[string]*accesslog.Log
-	counters  map[string]*siteCounters // by the name of the site
+	counters  map[string]laned[siteCounters] // by the name of the site
 	closed    bool
 }
 
@@ -81,6 +83,7 @@ func New(o Options) (*Proxy, error) {
 		}
 		p.poller, p.ownPoller = poller, true
 	}
+	p.traffic = newLaned[traffic](p.poller.Lanes())
 	p.snap.Store(&snapshot{})
 	p.configureRoom(0)
 	p.poller.SetGate(p.gate())
@@ -185,7 +188,7 @@ func (p *Proxy) linkUpstreams(next *snapshot) map[string]*upstream {
 	for name, plan := range next.groups {
 		u := p.upstreams[name]
 		if u == nil || u.app != plan.app {
-			u = newUpstream(plan)
+			u = newUpstream(plan, p.poller.Lanes())
 		}
 		u.configure(plan)
 		if s, ok := p.states[name]; ok && u.app && p.upstreams[name] != u {

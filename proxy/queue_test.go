@@ -12,7 +12,7 @@ import (
 
 func newQueue(limit, size int, state string) *upstream {
 	plan := &groupPlan{name: "web", app: true, limits: Limits{MaxConns: limit, QueueSize: size, QueueTimeout: value.Duration(30 * time.Second)}}
-	u := newUpstream(plan)
+	u := newUpstream(plan, 1)
 	u.configure(plan)
 	u.become(state, 1)
 	return u

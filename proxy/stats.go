@@ -32,7 +32,7 @@ func (p *Proxy) Stats() Stats {
 	defer p.mu.Unlock()
 	s := Stats{
 		Connections: p.conns.count(),
-		Requests:    p.requests.Load(),
+		Requests:    p.served(),
 		SpoolBytes:  p.spool.used.Load(),
 		Upstreams:   map[string]UpstreamStats{},
 		Logs:        map[string]LogStats{},
@@ -45,6 +45,16 @@ func (p *Proxy) Stats() Stats {
 		s.Logs[path] = LogStats{lines, dropped}
 	}
 	return s
+}
+
+func (p *Proxy) served() (n uint64) {
+	p.traffic.each(func(t *traffic) { n += t.requests.Load() })
+	return n
+}
+
+func (p *Proxy) readingNow() (n int) {
+	p.traffic.each(func(t *traffic) { n += int(t.reading.Load()) })
+	return n
 }
 
 func (u *upstream) stats() UpstreamStats {

@@ -17,9 +17,11 @@ import (
 type upstream struct {
 	name     string
 	app      bool
-	queue    queue
-	counters upstreamCounters
+	counters laned[upstreamCounters]
 	keep     atomic.Pointer[keepRules]
+
+	_     [cacheLine]byte // between what is read with each request and what it writes
+	queue queue
 
 	plan       *groupPlan // guarded by queue.mu, as are the next two
 	state      AppState
@@ -34,13 +36,14 @@ type upstream struct {
 type generation struct {
 	number int
 	group
+	_        [cacheLine]byte
 	inFlight int             // guarded by queue.mu, as are the next two
 	exempt   int             // of them, those outside of the limit
 	drained  []chan struct{} // closed when inFlight is 0
 }
 
-func newUpstream(plan *groupPlan) *upstream {
-	u := &upstream{name: plan.name, app: plan.app, born: time.Now()}
+func newUpstream(plan *groupPlan, lanes int) *upstream {
+	u := &upstream{name: plan.name, app: plan.app, born: time.Now(), counters: newLaned[upstreamCounters](lanes)}
 	u.keep.Store(plan.limits.keepRules())
 	u.queue.generations = map[int]*generation{}
 	if !plan.app {

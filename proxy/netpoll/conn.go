@@ -87,6 +87,9 @@ func (c *Conn) SetWriteDeadline(t time.Time) error { return c.setDeadline(&c.wri
 // Near reports whether both connections have one loop: then what is done with both at once stays on one core.
 func (c *Conn) Near(o *Conn) bool { return c.loop == o.loop }
 
+// Lane is the number of the connection's loop, from 0 to Lanes-1. It does not change.
+func (c *Conn) Lane() int { return c.loop.index }
+
 func (c *Conn) isTCP() bool { return c.remote.IsValid() }
 
 // RemoteAddrPort is the peer's address as the kernel has it: on a listener for both families, an IPv4 peer is

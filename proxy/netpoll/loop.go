@@ -26,6 +26,7 @@ const readEvents = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET
 // A loop is one epoll and the goroutine that spreads its events.
 type loop struct {
 	poller *Poller
+	index  int // in the poller
 	epfd   int
 	file   *os.File // of epfd, in the runtime's poller
 	events [batch]unix.EpollEvent
@@ -34,7 +35,7 @@ type loop struct {
 	spare  []*Listener
 }
 
-func openLoop(p *Poller) (*loop, error) {
+func openLoop(p *Poller, index int) (*loop, error) {
 	epfd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("epoll_create: %w", err)
@@ -49,7 +50,7 @@ func openLoop(p *Poller) (*loop, error) {
 		_ = file.Close()
 		return nil, fmt.Errorf("wait for epoll in the runtime's poller: %w", err)
 	}
-	return &loop{poller: p, epfd: epfd, file: file}, nil
+	return &loop{poller: p, index: index, epfd: epfd, file: file}, nil
 }
 
 // run ends when the file is closed.

@@ -30,8 +30,8 @@ func Open() (*Poller, error) {
 	p := new(Poller)
 	p.sweeper.init()
 	p.waiters.New = func() any { return &waiter{wake: make(chan struct{}, 1)} }
-	for range runtime.GOMAXPROCS(0) {
-		l, err := openLoop(p)
+	for i := range runtime.GOMAXPROCS(0) {
+		l, err := openLoop(p, i)
 		if err != nil {
 			p.closeLoops()
 			return nil, fmt.Errorf("open poller: %w", err)
@@ -44,6 +44,9 @@ func Open() (*Poller, error) {
 	p.ended.Go(func() { p.sweeper.run(&p.table) })
 	return p, nil
 }
+
+// Lanes is the number of loops.
+func (p *Poller) Lanes() int { return len(p.loops) }
 
 // Close stops the loops and waits for them. Connections and listeners must be closed before: those that are not are
 // interrupted, so that no goroutine waits for ever, and counted in the error. Closing twice does nothing.
