@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -52,15 +51,11 @@ type Worker struct {
 	now    bool           // the keeper asked to end at once
 }
 
-// gcPercent is below Go's 100: requests allocate nothing, so that collecting is rare, and what the heap may grow by is
-// what thousands of idle connections cost on top of their own.
-const gcPercent = 67
-
 // Run serves until the link ends, then drains for at most o.Drain. The error says
 // why the link broke; its orderly end is none.
 func Run(o Options) error {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
+		paceGC()
 	}
 	if o.Log == nil {
 		o.Log = zap.NewNop()
