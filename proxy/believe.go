@@ -28,7 +28,7 @@ func (x *exchange) believe(r *realip) {
 	x.believed = true
 	x.findClient(r)
 	x.ForwardedFor = x.remote
-	if r.header == "" && !r.trusts(x.conn.proxied.client.Addr()) {
+	if r.header == "" && !r.trusts(x.conn.proxied.named().Addr()) {
 		return // who speaks the PROXY protocol passes bytes on: the fields are the client's own words
 	}
 	x.outside = true
@@ -57,7 +57,7 @@ func (x *exchange) believeInPlace() {
 // peer's own stays when it names none.
 func (x *exchange) findClient(r *realip) {
 	if r.header == "" {
-		x.speakFor(r, nil, x.conn.proxied.client)
+		x.speakFor(r, nil, x.conn.proxied.named())
 		return
 	}
 	var found bool

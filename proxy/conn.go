@@ -19,30 +19,30 @@ type conn struct {
 	listener *listener
 	nc       *netpoll.Conn
 	info     accesslog.Conn
-	peer     netip.Addr // zero for a unix socket
-	remote   []byte     // info.RemoteAddr, for X-Forwarded-For
-	mute     bool       // its PROXY protocol header is still to come
-	proxied  proxyHeader
-	client   *spokenFor // of the last request that a trusted proxy passed on
+	peer     netip.Addr   // zero for a unix socket
+	remote   []byte       // info.RemoteAddr, for X-Forwarded-For
+	proxied  *proxyHeader // nil: there was none
+	client   *spokenFor   // of the last request that a trusted proxy passed on
 	requests int
 	resume   netpoll.Handler // run again; made once
 
-	secure    *secure // nil: no TLS, or not yet
-	shaken    bool    // the handshake is over
-	misplaced []byte  // HTTP that came where TLS is spoken; nil: none
-
-	stream     *stream                    // of HTTP/2, which this conn stands for; nil: a connection of its own
-	mayBeHTTP2 bool                       // until its first bytes say that it is not
-	http2      atomic.Pointer[http2.Conn] // nil: it is not
+	secure *secure                    // nil: no TLS, or not yet
+	stream *stream                    // of HTTP/2, which this conn stands for; nil: a connection of its own
+	http2  atomic.Pointer[http2.Conn] // nil: it is not
 
 	// What a client that leaves must stop. Its owner sets these before it looks at
 	// gone, and hungUp sets gone before it looks at them: one of the two sees the other.
 	onHangup func()
-	watched  bool
-	gone     atomic.Bool
 	calling  atomic.Pointer[netpoll.Conn] // who takes it out may interrupt it, or keep it
 	mu       sync.Mutex
 	waiting  *waiter // guarded by mu
+	gone     atomic.Bool
+	watched  bool
+
+	mute       bool // its PROXY protocol header is still to come
+	shaken     bool // the handshake is over
+	misplaced  bool // HTTP came where TLS is spoken
+	mayBeHTTP2 bool // until its first bytes say that it is not
 }
 
 // accept takes a new connection. It runs on the goroutine that accepts, which must not
@@ -99,13 +99,21 @@ func (c *conn) identify(now time.Time) {
 	}
 	if remote := c.nc.RemoteAddrPort(); remote.IsValid() {
 		c.peer = remote.Addr().Unmap()
-		c.info.RemoteAddr = c.peer.String()
-		c.info.RemotePort = strconv.Itoa(int(remote.Port()))
+		c.info.RemoteAddr, c.info.RemotePort = inOneString(c.peer, remote.Port())
 		if l.wildcard {
 			c.info.ServerAddr = c.nc.LocalAddrPort().Addr().Unmap().String()
 		}
 	}
 	c.remote = []byte(c.info.RemoteAddr)
+}
+
+// inOneString has address and port share their memory: thousands may be idle.
+func inOneString(addr netip.Addr, port uint16) (host, number string) {
+	var room [len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255%0123456789abcdef65535")]byte
+	text := addr.AppendTo(room[:0])
+	n := len(text)
+	both := string(strconv.AppendUint(text, uint64(port), 10))
+	return both[:n], both[n:]
 }
 
 // resumed goes on with an idle connection: bytes came, it ended, its time is

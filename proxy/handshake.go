@@ -53,9 +53,9 @@ func (c *conn) boundHandshake(s *server) {
 	c.nc.SetDeadline(time.Now().Add(min(s.headerTimeout, maxHandshakeTime)))
 }
 
-// handshake makes the connection secure. false: it was not to be, and is to be closed.
-// It runs on the connection's goroutine.
-func (c *conn) handshake() bool {
+// handshake makes the connection secure, or returns the HTTP that came where TLS is spoken.
+// false: it was not to be, and is to be closed. It runs on the connection's goroutine.
+func (c *conn) handshake() (misplaced []byte, ok bool) {
 	c.shaken = true
 	server := c.proxy.snap.Load().fallback(c.listener)
 	if c.listener.proxied.Load() { // a load balancer may have kept the connection in store
@@ -63,12 +63,13 @@ func (c *conn) handshake() bool {
 	}
 	s := &secure{wire: transport{nc: c.nc}}
 	if s.wire.fill(true) != nil {
-		return false // nobody spoke
+		return nil, false // nobody spoke
 	}
 	if s.wire.in[0] != recordHandshake {
-		c.misplaced, c.info.Scheme = bytes.Clone(s.wire.in), "http"
+		c.misplaced, c.info.Scheme = true, "http"
+		misplaced = bytes.Clone(s.wire.in)
 		s.wire.drop()
-		return true
+		return misplaced, true
 	}
 	s.conn = tls.Server(&s.wire, c.listener.secure)
 	err := s.conn.Handshake()
@@ -80,17 +81,17 @@ func (c *conn) handshake() bool {
 			s.wire.drop()
 		}
 		c.proxy.logger.Debug("a TLS handshake failed", zap.String("client", c.info.RemoteAddr), zap.Error(err))
-		return false
+		return nil, false
 	}
 	s.wire.shaken, s.state = true, s.conn.ConnectionState()
 	if s.state.NegotiatedProtocol == protocolChallenge {
 		s.bye()
-		return false
+		return nil, false
 	}
 	c.secure, c.info.TLS = s, &s.state
 	c.nc.SetReadDeadline(time.Now().Add(server.headerTimeout))
 	c.nc.SetWriteDeadline(time.Time{})
-	return true
+	return nil, true
 }
 
 // chooseConfig finds the server that a client asks for, as a request's Host would.
@@ -149,7 +150,7 @@ const statusToHTTPS = 497
 // checkSecure refuses what must not be answered on this connection.
 func (x *exchange) checkSecure() error {
 	c := x.conn
-	if c.misplaced != nil {
+	if c.misplaced {
 		return errPlain
 	}
 	if c.secure == nil || x.server.secure.Verify == nil {

@@ -16,7 +16,8 @@ import (
 // client may take its time for a handshake: until a request comes it holds no buffer.
 func (c *conn) introduced(*netpoll.Conn, time.Time) {
 	defer c.survive()
-	if c.mute && !c.introduce() || !c.shaken && !c.handshake() {
+	misplaced, ok := c.begun()
+	if !ok {
 		c.close()
 		return
 	}
@@ -26,8 +27,19 @@ func (c *conn) introduced(*netpoll.Conn, time.Time) {
 	}
 	x := newExchange(c, time.Now())
 	x.inline = false
-	x.end = copy(x.in, c.misplaced)
+	x.end = copy(x.in, misplaced)
 	c.run(x)
+}
+
+// begun does what comes before the first request. false: the connection is to be closed.
+func (c *conn) begun() (misplaced []byte, ok bool) {
+	if c.mute && !c.introduce() {
+		return nil, false
+	}
+	if c.shaken {
+		return nil, true
+	}
+	return c.handshake()
 }
 
 // introduce reads the PROXY protocol header that a connection of a listener with
@@ -46,7 +58,7 @@ func (c *conn) introduce() bool {
 		return false
 	}
 	if h.client.IsValid() {
-		c.proxied = h
+		c.proxied = &h
 		c.info.Proxied = &accesslog.Proxied{
 			Addr: h.client.Addr().String(), Port: strconv.Itoa(int(h.client.Port())),
 			ServerAddr: h.server.Addr().String(), ServerPort: strconv.Itoa(int(h.server.Port())),

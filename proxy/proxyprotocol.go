@@ -20,6 +20,14 @@ type proxyHeader struct {
 	client, server netip.AddrPort
 }
 
+// named is whom a PROXY protocol header named; zero: nobody.
+func (h *proxyHeader) named() netip.AddrPort {
+	if h == nil {
+		return netip.AddrPort{}
+	}
+	return h.client
+}
+
 var (
 	errProxyMore    = errors.New("the PROXY protocol header is not complete")
 	errProxyMissing = errors.New("the connection does not begin with a PROXY protocol header")
