@@ -53,8 +53,8 @@ func (r *rig) waiting(request string) (*exchange, net.Conn) {
 		return false
 	})
 	got := make(chan *exchange, 1)
-	c.nc.WaitReadable(func(*netpoll.Conn) {
-		x := newExchange(c)
+	c.nc.WaitReadable(func(*netpoll.Conn, time.Time) {
+		x := newExchange(c, time.Now())
 		got <- x
 		c.run(x)
 	})
