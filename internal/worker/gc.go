@@ -15,6 +15,8 @@ const (
 	// 50 KB: a heap of 3 MB would be collected 70 times a second.
 	gcRoom = 12 << 20
 
+	liveHeap = "/gc/heap/live:bytes"
+
 	firstHeap = 4 << 20 // what the runtime takes for the heap before the first collection
 )
 
@@ -26,24 +28,27 @@ type gcPacer struct {
 
 // paceGC lasts as long as the process.
 func paceGC() {
-	p := &gcPacer{live: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}}
+	p := &gcPacer{live: []metrics.Sample{{Name: liveHeap}}}
 	p.set(firstHeap)
-	p.await()
+	afterEachGC(p.adjust)
 }
 
-// await goes on when a collection has found the object that nobody holds.
-func (p *gcPacer) await() {
+// afterEachGC has f called for as long as the process lives: each collection finds an object
+// that nobody holds.
+func afterEachGC(f func()) {
 	type nobodys struct{ _ *gcPacer }
-	runtime.AddCleanup(new(nobodys), (*gcPacer).collected, p)
+	runtime.AddCleanup(new(nobodys), func(f func()) {
+		f()
+		afterEachGC(f)
+	}, f)
 }
 
-func (p *gcPacer) collected() {
+// adjust is for the heap as the last collection left it.
+func (p *gcPacer) adjust() {
 	metrics.Read(p.live)
 	p.set(p.live[0].Value.Uint64())
-	p.await()
 }
 
-// set is for a heap of so many bytes after the last collection.
 func (p *gcPacer) set(live uint64) {
 	if percent := percentFor(live); percent != p.percent {
 		p.percent = percent
@@ -54,6 +59,6 @@ func (p *gcPacer) set(live uint64) {
 // percentFor goes in steps: each change stops the process for a moment.
 func percentFor(live uint64) int {
 	const step = 50
-	percent := gcRoom * 100 / max(live, 1<<20)
+	percent := gcRoom*100/max(live, 1<<20) + step - 1
 	return int(max(gcPercent, percent-percent%step))
 }

@@ -13,9 +13,11 @@ import (
 // batch is the number of events fetched at once.
 const batch = 256
 
-// yieldEvents is after how many events, each with the requests or answers of a connection, the loop lets other goroutines
-// run: half a millisecond or so. A yield costs as much as a tenth of a small request, and often a move to the other core.
-const yieldEvents = 128
+// The loop lets other goroutines run after so many events, or rounds.
+const (
+	yieldEvents = 8
+	yieldRounds = 8
+)
 
 // hangupEvents say that the peer has closed or half-closed, or that the connection broke.
 const hangupEvents = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
@@ -68,8 +70,7 @@ func (l *loop) run() {
 // drain spreads events until there are none, since the runtime's poller tells only of news. It reports whether the poller
 // is closing.
 func (l *loop) drain() bool {
-	since := 0
-	for !l.poller.closing.Load() {
+	for round := 1; !l.poller.closing.Load(); round++ {
 		n, errno := sysEpollTake(l.epfd, l.events[:])
 		if n == 0 && errno != syscall.EINTR && len(l.again) == 0 {
 			return false
@@ -79,8 +80,9 @@ func (l *loop) drain() bool {
 			l.spread(&l.events[i])
 		}
 		l.acceptAgain()
-		if since += n + 1; since >= yieldEvents {
-			since = 0
+		// What was woken runs now: often it brings the next events, and waiting for them costs more than going round. After
+		// few events, though, going round is what costs.
+		if round%yieldRounds == 0 || n >= yieldEvents {
 			runtime.Gosched()
 		}
 	}
