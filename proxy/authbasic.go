@@ -6,17 +6,12 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"runtime"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/tg123/go-htpasswd"
 	"go.uber.org/zap"
 
-	"paddock/accesslog"
 	"paddock/internal/value"
 	"paddock/proxy/http1"
 )
@@ -29,35 +24,16 @@ type authRules struct {
 	users *users
 }
 
-// users are those of one file. Hashes are slow by intent: what was right once is
-// remembered, and only a part of the processors hashes at once.
+// users are those of one file.
 type users struct {
-	file    *htpasswd.File
-	hashing chan struct{}
-	waiting atomic.Int64 // for a place in hashing
-
-	mu    sync.Mutex
-	known map[[sha256.Size]byte]bool
+	text string
+	file *htpasswd.File
+	*passwords
 }
 
 // maxPassword is crypt(3)'s CRYPT_MAX_PASSPHRASE_SIZE. SHA-crypt's time grows with the
 // square of the length: 24 KB, which fit a field, are seconds (CVE-2016-20013).
 const maxPassword = 512
-
-// maxKnown bounds the passwords that are remembered of one file.
-const maxKnown = 1000
-
-// Bounds of the passwords of one file that wait to be hashed. In that time a processor
-// hashes about 150 with bcrypt at a cost of 10.
-const (
-	maxHashQueue = 100
-	maxHashWait  = 10 * time.Second
-)
-
-var (
-	errHashQueueFull    = &refusal{status: 503, retryAfter: retryAfterBusy, reason: accesslog.RefusedPassword, cause: errors.New("too many wait already")}
-	errHashQueueTimeout = &refusal{status: 503, retryAfter: retryAfterBusy, reason: accesslog.RefusedPassword, cause: errors.New("it has waited too long")}
-)
 
 // passwordForms are those that nginx knows, too: crypt(3)'s and {SHA}, {SSHA}, {PLAIN}.
 // A text without any form is none: nginx would take it for the outcome of crypt(3).
@@ -117,7 +93,7 @@ func newUsers(text string) (*users, error) {
 			fmt.Fprintf(&lines, "%s:%s\n", parts[0], parts[1])
 		}
 	}
-	u := &users{hashing: make(chan struct{}, max(runtime.GOMAXPROCS(0)/2, 1)), known: map[[sha256.Size]byte]bool{}}
+	u := &users{text: text, passwords: newPasswords()}
 	var err error
 	u.file, err = htpasswd.NewFromReader(strings.NewReader(lines.String()), passwordForms, nil)
 	return u, errors.Join(append(bad, err)...)
@@ -140,57 +116,20 @@ func (u *users) match(user, password string, gone func() bool) (bool, error) {
 		return false, nil
 	}
 	sum := sha256.Sum256([]byte(user + "\x00" + password))
-	u.mu.Lock()
-	known := u.known[sum]
-	u.mu.Unlock()
-	if known {
-		return true, nil
+	if known, err := u.enter(sum, gone); known || err != nil {
+		return known, err
 	}
-	if err := u.enter(gone); err != nil {
-		return false, err
-	}
-	right := u.hash(user, password)
-	if right {
-		u.mu.Lock()
-		if len(u.known) >= maxKnown {
-			clear(u.known)
-		}
-		u.known[sum] = true
-		u.mu.Unlock()
-	}
-	return right, nil
-}
-
-// enter waits for a place to hash in.
-func (u *users) enter(gone func() bool) error {
-	select {
-	case u.hashing <- struct{}{}:
-		return nil
-	default:
-	}
-	defer u.waiting.Add(-1)
-	if u.waiting.Add(1) > maxHashQueue {
-		return errHashQueueFull
-	}
-	end, look := time.NewTimer(maxHashWait), time.NewTicker(pauseSlice)
-	defer end.Stop()
-	defer look.Stop()
-	for !gone() {
-		select {
-		case u.hashing <- struct{}{}:
-			return nil
-		case <-end.C:
-			return errHashQueueTimeout
-		case <-look.C:
-		}
-	}
-	return errClientGone
+	return u.hash(sum, user, password), nil
 }
 
 // hash is match without memory, in the place that enter has got.
-func (u *users) hash(user, password string) bool {
-	defer func() { <-u.hashing }() // also when it panics: others wait for the place
-	return u.file.Match(user, password)
+func (u *users) hash(sum passwordSum, user, password string) bool {
+	defer u.exit() // also when it panics: others wait for the place
+	right := u.file.Match(user, password)
+	if right {
+		u.learn(sum)
+	}
+	return right
 }
 
 // auth resolves what a place sets over what it inherits.

@@ -2,12 +2,16 @@ package proxy
 
 import (
 	"bufio"
+	"crypto/sha256"
 	"fmt"
 	"net"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/tg123/go-htpasswd"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 )
@@ -93,4 +97,96 @@ func TestPasswordWaitsForALimitedTime(t *testing.T) {
 			t.Errorf("got %t, %v", right, err)
 		}
 	})
+}
+
+// countedHash is a password's that counts how often one is compared with it.
+type countedHash struct {
+	password string
+	hashed   atomic.Int64
+}
+
+func (h *countedHash) MatchesPassword(password string) bool {
+	h.hashed.Add(1)
+	return password == h.password
+}
+
+// A client with many connections and one password comes with all of them at once.
+func TestOneOfManyEqualPasswordsIsHashed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u, err := newUsers("")
+		must(t, err)
+		hash := &countedHash{password: "right"}
+		accept := func(string) (htpasswd.EncodedPasswd, error) { return hash, nil }
+		u.file, err = htpasswd.NewFromReader(strings.NewReader("ann:x\n"), []htpasswd.PasswdParser{accept}, nil)
+		must(t, err)
+		u.passwords = newPasswords() // of the bubble
+		u.hashing = make(chan struct{}, 1)
+		free := u.occupied()
+		var right atomic.Int64
+		const clients = maxHashQueue - 1
+		for range clients {
+			go func() {
+				if u.lets("ann", "right") {
+					right.Add(1)
+				}
+			}()
+		}
+		wrong := make(chan bool)
+		go func() { wrong <- u.lets("ann", "wrong") }()
+		synctest.Wait()
+		if n := u.waiting.Load(); n != clients+1 {
+			t.Fatalf("%d wait", n)
+		}
+		free()
+		if <-wrong {
+			t.Error("a wrong password was let in")
+		}
+		synctest.Wait()
+		if right.Load() != clients || hash.hashed.Load() != 2 || len(u.hashing) != 0 || u.waiting.Load() != 0 {
+			t.Errorf("%d were right, %d hashed, %d places taken, %d wait", right.Load(), hash.hashed.Load(), len(u.hashing), u.waiting.Load())
+		}
+	})
+}
+
+// Who waits for a place that another password holds does not wait on for what has become
+// known meanwhile.
+func TestPasswordThatBecomesKnownWaitsNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u, err := newUsers("ann:{PLAIN}x\n")
+		must(t, err)
+		u.hashing = make(chan struct{}, 1)
+		defer u.occupied()()
+		right := make(chan bool)
+		go func() { right <- u.lets("ann", "x") }()
+		synctest.Wait()
+		begun := time.Now()
+		u.learn(sha256.Sum256([]byte("ann\x00x")))
+		if !<-right || time.Since(begun) != 0 {
+			t.Errorf("it waited for %v", time.Since(begun))
+		}
+	})
+}
+
+// After a reload all users would wait to be hashed at once.
+func TestReloadKeepsWhatIsKnownOfAFileThatIsTheSame(t *testing.T) {
+	const path, other = "/users", "/others"
+	r := newRig(t, func(c *Config) {
+		c.UserFiles = map[string]string{path: "ann:{PLAIN}x\n", other: "bob:{PLAIN}x\n"}
+		c.Servers[0].AuthBasic, c.Servers[0].AuthBasicUserFile = "realm", path
+		c.Servers[0].Location = []Location{{Path: "/other/", ProxyPass: "http://web", Settings: Settings{AuthBasicUserFile: other}}}
+	})
+	at := func(path string) *users { return r.proxy.snap.Load().users[path] }
+	if !at(path).lets("ann", "x") || !at(other).lets("bob", "x") {
+		t.Fatal("a right password was wrong")
+	}
+	r.cfg.UserFiles = map[string]string{path: "ann:{PLAIN}x\n", other: "bob:{PLAIN}y\n"}
+	must(t, r.configure())
+	free := at(path).occupied()
+	if !at(path).lets("ann", "x") {
+		t.Error("a password is not known any more")
+	}
+	free()
+	if at(other).lets("bob", "x") || !at(other).lets("bob", "y") {
+		t.Error("the password of a file that has changed was remembered")
+	}
 }

@@ -157,6 +157,7 @@ func (p *Proxy) commit(next *snapshot, started []*listener) {
 	upstreams := p.linkUpstreams(next)
 	p.linkSites(next)
 	p.keepZones(next)
+	p.keepPasswords(next)
 	for _, l := range started {
 		p.listeners[l.key] = l
 	}
