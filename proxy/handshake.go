@@ -241,7 +241,8 @@ func (c *conn) SetSendTimeout(d time.Duration) {
 		return
 	}
 	if c.secure != nil {
-		c.secure.wire.patience.Store(int64(d))
+		c.secure.wire.setPatience(d)
+		return
 	}
 	c.nc.SetWriteDeadline(time.Now().Add(d))
 }

@@ -151,7 +151,7 @@ func (w http2Wire) SetReadDeadline(t time.Time) error { return w.c.nc.SetReadDea
 // with, the client has that long again whenever it takes something.
 func (w http2Wire) SetWriteDeadline(t time.Time) error {
 	if w.c.secure != nil {
-		w.c.secure.wire.patience.Store(int64(time.Until(t)))
+		return w.c.secure.wire.setPatience(time.Until(t))
 	}
 	return w.c.nc.SetWriteDeadline(t)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"paddock/proxy/netpoll"
@@ -51,14 +50,14 @@ type transport struct {
 	buf    *[secureBuffer]byte
 	in     []byte // what of buf is not taken yet
 
-	// How long the client may take nothing while flush waits; 0: the deadline of the socket is
-	// for all that is sent. Several bytes are sealed at once, and a client that is slow, and
-	// takes them one by one, is not to be cut.
-	patience atomic.Int64
-
 	mu      sync.Mutex // guards what follows: a tunnel reads and writes at once
 	out     *[]byte    // nil: nothing is to be sent
 	sending bool
+
+	// How long the client may take nothing while flush waits; 0: the deadline of the socket is
+	// for all that is sent. Several bytes are sealed at once, and a client that is slow, and
+	// takes them one by one, is not to be cut.
+	patience time.Duration
 }
 
 // Read gives crypto/tls some of the bytes that have come. Before it waits it sends what
@@ -203,17 +202,32 @@ func (w *transport) send(p []byte, wait bool) (int, error) {
 	if !wait {
 		return w.nc.TryWrite(p)
 	}
-	patience := time.Duration(w.patience.Load())
-	if patience <= 0 {
-		return w.nc.Write(p)
-	}
 	done := 0
 	for {
 		n, err := w.nc.WriteSome(p[done:])
 		if done += n; err != nil || done == len(p) {
 			return done, err
 		}
-		w.nc.SetWriteDeadline(time.Now().Add(patience))
+		w.goOn()
+	}
+}
+
+// setPatience sets how long the client may take nothing, from now on, also where another
+// goroutine sends already.
+func (w *transport) setPatience(d time.Duration) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.patience = d
+	return w.nc.SetWriteDeadline(time.Now().Add(d))
+}
+
+// goOn gives a client that has taken something its time again: what is set by now, as a
+// connection that is closed has less of it.
+func (w *transport) goOn() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.patience > 0 {
+		w.nc.SetWriteDeadline(time.Now().Add(w.patience))
 	}
 }
 

@@ -513,23 +513,54 @@ func TestRecordsMayComeInAnyPieces(t *testing.T) {
 	}
 }
 
-func TestClientThatTakesNothingKeepsNoReadWaiting(t *testing.T) {
-	r := newRig(t, nil)
+// wires is a connection of the poller with little room, and its client.
+func (r *rig) wires() (nc *netpoll.Conn, client net.Conn) {
+	t := r.t
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	defer ln.Close()
 	file, err := ln.(*net.TCPListener).File()
 	must(t, err)
 	defer file.Close()
+	must(t, unix.SetsockoptInt(int(file.Fd()), unix.SOL_SOCKET, unix.SO_SNDBUF, 4<<10)) // for those it accepts
 	held := make(chan *netpoll.Conn, 1)
 	l, err := r.proxy.poller.Listen(int(file.Fd()), func(c *netpoll.Conn, _ time.Time) { held <- c })
 	must(t, err)
 	defer l.Close()
-	client, err := net.Dial("tcp", ln.Addr().String())
+	client, err = net.Dial("tcp", ln.Addr().String())
 	must(t, err)
-	defer client.Close()
-	nc := receive(t, held, "the connection")
-	defer nc.Close()
+	t.Cleanup(func() { client.Close() })
+	must(t, client.SetDeadline(time.Now().Add(testTimeout)))
+	nc = receive(t, held, "the connection")
+	t.Cleanup(func() { nc.Close() })
+	return nc, client
+}
+
+// The connection that is closed gives its client a second, also when the writer is under way
+// with the patience of before.
+func TestPatienceThatIsShortenedMeanwhileCounts(t *testing.T) {
+	r := newRig(t, nil)
+	nc, client := r.wires()
+	w := transport{nc: nc, shaken: true}
+	must(t, w.setPatience(time.Minute))
+	w.Write(make([]byte, 8<<20))
+	sent := make(chan error, 1)
+	go func() { sent <- w.flush(true) }()
+	some := make([]byte, 256<<10)
+	_, err := io.ReadFull(client, some) // now it is under way
+	must(t, err)
+	must(t, w.setPatience(time.Second/2))
+	_, err = io.ReadFull(client, some) // after which it has been set anew
+	must(t, err)
+	if err := receive(t, sent, "the end of a client that takes no more"); !os.IsTimeout(err) {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+func TestClientThatTakesNothingKeepsNoReadWaiting(t *testing.T) {
+	r := newRig(t, nil)
+	nc, client := r.wires()
 	for err := error(nil); err != netpoll.ErrWouldBlock; {
 		_, err = nc.TryWrite(make([]byte, 64<<10))
 	}

@@ -97,7 +97,7 @@ func (c *Conn) allOut() {
 // timeout.
 func (c *Conn) writeAll(buf []byte) error {
 	for len(buf) > 0 {
-		if err := c.nc.SetWriteDeadline(time.Now().Add(c.writeTimeout())); err != nil {
+		if err := c.armWrite(); err != nil {
 			return err
 		}
 		n, err := c.nc.Write(buf)
@@ -109,13 +109,15 @@ func (c *Conn) writeAll(buf []byte) error {
 	return nil
 }
 
-func (c *Conn) writeTimeout() time.Duration {
+// armWrite sets when the next Write fails. mu is held for that, too: fail sets less.
+func (c *Conn) armWrite() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	timeout := c.cfg.WriteTimeout
 	if c.closing {
-		return closeTimeout
+		timeout = closeTimeout
 	}
-	return c.cfg.WriteTimeout
+	return c.nc.SetWriteDeadline(time.Now().Add(timeout))
 }
 
 // broken ends a connection that takes no bytes any more, or whose writer panicked.
