@@ -89,6 +89,39 @@ func TestPanicOfTheWriterEndsOneConnection(t *testing.T) {
 	})
 }
 
+// panicsAtDeadline is a transport that does, once.
+type panicsAtDeadline struct {
+	net.Conn
+	panicked bool
+}
+
+func (p *panicsAtDeadline) SetReadDeadline(t time.Time) error {
+	if !p.panicked {
+		p.panicked = true
+		panic("as the test wants it")
+	}
+	return p.Conn.SetReadDeadline(t)
+}
+
+func TestPanicOfTheWriterLeavesNothingLocked(t *testing.T) {
+	client, server := net.Pipe()
+	defer client.Close()
+	c := NewConn(&panicsAtDeadline{Conn: server}, Config{}, apart(echo))
+	c.phase, c.taken, c.mark = draining, 1, 1 // the last bytes have gone, and the reader is told so
+	err := guard(c.writeOut)
+	var e *Panic
+	if !errors.As(err, &e) || !strings.Contains(string(e.Stack), "nextOut") {
+		t.Fatalf("ended with %v", err)
+	}
+	if !c.mu.TryLock() {
+		t.Fatal("it is still locked")
+	}
+	c.mu.Unlock()
+	if c.broken(err); c.failed != err {
+		t.Errorf("it failed with %v", c.failed)
+	}
+}
+
 // Idle is a connection without a stream, whatever else it sends.
 func TestPingsDoNotKeepAnIdleConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -56,6 +56,7 @@ func (c *Conn) writeOut() error {
 // nextOut waits for bytes to write, and takes all that are there.
 func (c *Conn) nextOut() []byte {
 	c.mu.Lock()
+	defer c.mu.Unlock() // also when what follows panics: broken locks
 	c.allOut()
 	for len(c.out) == 0 && !c.closing && !c.parked {
 		c.work.Wait()
@@ -67,7 +68,6 @@ func (c *Conn) nextOut() []byte {
 		runtime.Gosched()
 		c.mu.Lock()
 	}
-	defer c.mu.Unlock()
 	if len(c.out) == 0 {
 		c.writing, c.out, c.spare = false, nil, nil
 		return nil
