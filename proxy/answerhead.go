@@ -103,7 +103,8 @@ const dateLayout = "Mon, 02 Jan 2006 15:04:05 GMT" // RFC 9110 5.6.7
 
 func (d *dateClock) fields(now time.Time) string {
 	t := d.now.Load()
-	if second := now.Unix(); t == nil || t.second != second {
+	second := now.Unix()
+	if t == nil || second != t.second && second != t.second-1 { // two loops may differ by a moment
 		date := now.UTC().Format(dateLayout)
 		t = &datedText{second, string(http1.AppendField(http1.AppendField(nil, "Server", serverName), "Date", date))}
 		d.now.Store(t)

@@ -58,10 +58,17 @@ func (x *exchange) arrive() {
 	x.counters.inFlight.Add(1)
 }
 
-// doneReading ends what startClock began.
+// beginReading counts the request as one whose head is being read.
+func (x *exchange) beginReading() {
+	x.reading = x.traffic()
+	x.reading.reading.Add(1)
+}
+
+// doneReading takes that back, once.
 func (x *exchange) doneReading() {
-	if !x.Start.IsZero() {
-		x.traffic().reading.Add(-1)
+	if x.reading != nil {
+		x.reading.reading.Add(-1)
+		x.reading = nil
 	}
 }
 

@@ -21,7 +21,7 @@ type exchange struct {
 	inline  bool      // on the poller's goroutine: nothing may wait
 	broken  bool      // it panicked: what it holds is not known, so that no other request may have it
 	stage   stage     // where it goes on
-	refused error     // why, in stageSettle
+	refused error     // why, in stageSettle and stageMalformed
 	wait    error     // errAwait or errDetach: what it waits for
 	now     time.Time // when the poller came to it; for inline
 	snap    *snapshot
@@ -63,6 +63,7 @@ type exchange struct {
 
 	upstream *upstream
 	grant    *generation   // let through by the queue
+	reading  *traffic      // that counts its head as being read; nil: it does not
 	counters *siteCounters // that count it as in flight; nil before it is routed
 	waiter   waiter
 	queued   time.Time // since when it waits there; zero when it does not
@@ -215,7 +216,7 @@ func (x *exchange) startClock() {
 	x.snap = x.conn.proxy.snap.Load()
 	x.server = x.snap.fallback(x.conn.listener)
 	x.Start = x.conn.proxy.when(x.clock())
-	x.traffic().reading.Add(1)
+	x.beginReading()
 	x.conn.requests++
 	x.ConnectionRequests = x.conn.requests
 	x.conn.setReadDeadline(x.until(x.server.headerTimeout))

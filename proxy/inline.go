@@ -70,7 +70,9 @@ func (x *exchange) detached() {
 func (x *exchange) answerCame(_ *netpoll.Conn, now time.Time) {
 	c := x.conn
 	defer c.survive()
-	x.now = now
+	if now.After(x.now) { // an event of long ago may have been about nothing
+		x.now = now
+	}
 	c.run(x)
 }
 

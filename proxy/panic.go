@@ -13,7 +13,8 @@ import (
 // A panic is a fault of ours. It costs the request that it happened in, or the connection
 // where there is none: it is logged, what they held is given back, and all others live on.
 // Go ends the process for one that no deferred call of its own goroutine has taken, so
-// that every goroutine which works for a client begins with exchange.work or conn.survive.
+// that every goroutine which works with what a client or an app has sent begins with
+// exchange.work or conn.survive.
 
 // errPanicked is how work of a request ended that panicked.
 var errPanicked = &refusal{status: errInternal.status}
@@ -75,9 +76,7 @@ func (x *exchange) endBroken() {
 	x.gzip = nil // its state is not for another request
 	begun := x.server != nil && x.End == (time.Time{})
 	if begun { // else no request had begun, or it is in the log already
-		if x.stage == stageHead {
-			c.attempt(x.doneReading)
-		}
+		c.attempt(x.doneReading)
 		c.attempt(func() { x.finish(errInternal) })
 	}
 	c.attempt(func() { x.hangUp(false) })

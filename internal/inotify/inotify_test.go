@@ -1,9 +1,11 @@
 package inotify
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -136,6 +138,36 @@ func TestCloseEndsTheChanges(t *testing.T) {
 	if failed := w.Watch(map[string]bool{folder: true}); failed != nil {
 		t.Error(failed)
 	}
+	if err := w.Err(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Both paths of one folder are told: a certificate may be configured by either.
+func TestAFolderWithTwoPathsIsToldByBoth(t *testing.T) {
+	folder := t.TempDir()
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(folder, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{folder, link} {
+		w := open(t, folder, link)
+		write(t, filepath.Join(folder, "cert.pem"))
+		until(t, w, filepath.Join(name, "cert.pem"))
+		w.Close()
+	}
+}
+
+func TestAReadThatFailsIsToldAsTheEnd(t *testing.T) {
+	w := open(t)
+	if err := w.file.SetReadDeadline(time.Unix(1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	for range w.Changes {
+	}
+	if err := w.Err(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
 }
 
 // What cannot be read as an event counts as lost, and a dropped queue is told as such.
@@ -143,12 +175,12 @@ func TestDroppedEventsAreTold(t *testing.T) {
 	w := open(t)
 	event := make([]byte, unix.SizeofInotifyEvent)
 	event[5] = unix.IN_Q_OVERFLOW >> 8
-	if path, told, rest, err := w.next(event); path != Lost || !told || len(rest) != 0 || err != nil {
-		t.Errorf("got %q %v %q %v", path, told, rest, err)
+	if paths, rest, err := w.next(event); len(paths) != 1 || paths[0] != Lost || len(rest) != 0 || err != nil {
+		t.Errorf("got %q %q %v", paths, rest, err)
 	}
 	event[12] = 200
 	for _, broken := range [][]byte{event, event[:10]} {
-		if _, _, _, err := w.next(broken); err == nil {
+		if _, _, err := w.next(broken); err == nil {
 			t.Errorf("%d bytes were taken for an event", len(broken))
 		}
 	}

@@ -80,6 +80,9 @@ func (k *Keeper) followCertificates() {
 			return
 		case path, ok := <-k.follower.notify.Changes:
 			if !ok {
+				if err := k.follower.notify.Err(); err != nil {
+					k.log.Error("certificate files are read anew at a reload only", zap.Error(err))
+				}
 				return
 			}
 			if due == nil && k.follower.concerns(path) {

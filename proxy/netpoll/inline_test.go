@@ -121,6 +121,52 @@ func TestArmLeavesAConnectionWithBytesToItsOwner(t *testing.T) {
 	})
 }
 
+// The clock is read for the events at hand: after they were fetched, and before who is resumed does anything.
+func TestResumedConnectionIsToldTheTimeOfItsEvent(t *testing.T) {
+	c, peer := unixPair(t)
+	for _, inline := range []bool{true, false} {
+		told := make(chan time.Time, 1)
+		resume := func(_ *Conn, now time.Time) { told <- now }
+		if inline {
+			for !c.Arm(resume) {
+				c.TryRead(make([]byte, 8))
+			}
+		} else {
+			c.WaitReadable(resume)
+		}
+		before := time.Now()
+		write(t, peer, "abc")
+		if now := receive(t, told); now.Before(before) || now.After(time.Now()) {
+			t.Errorf("inline %v: told %v, %v after the bytes were sent", inline, now, now.Sub(before))
+		}
+		expect(t, c, "abc")
+	}
+}
+
+func TestLaneIsThatOfTheLoop(t *testing.T) {
+	p := openPoller(t)
+	fd, a := bindUnix(t, 16)
+	accepted := make(chan *Conn, 1)
+	listen(t, p, fd, func(c *Conn, _ time.Time) { accepted <- c })
+	seen := map[int]bool{}
+	for range p.Lanes() {
+		peer, err := net.Dial("unix", a.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer peer.Close()
+		c := receive(t, accepted)
+		defer c.Close()
+		if p.loops[c.Lane()] != c.loop {
+			t.Fatalf("lane %d", c.Lane())
+		}
+		seen[c.Lane()] = true
+	}
+	if len(seen) != p.Lanes() {
+		t.Errorf("connections in %d lanes of %d", len(seen), p.Lanes())
+	}
+}
+
 func TestArmedConnectionIsServedOnTheLoop(t *testing.T) {
 	const rounds = 2000
 	eachFamily(t, func(t *testing.T, fd int, a Addr) {
