@@ -15,13 +15,13 @@ import (
 // of HTTP/1.1 that it has made, then the body as it is; the frames are the engine's.
 type stream struct {
 	*http2.Stream
-	carrier    *netpoll.Conn
-	writeUntil time.Time
-	body       bool // bytes of the body may be read: a head never comes this way
-	headed     bool // the final head was sent
-	last       bool // what is written next ends the answer
-	closed     bool
-	sent       http2.Sent
+	carrier     *netpoll.Conn
+	sendTimeout time.Duration
+	body        bool // bytes of the body may be read: a head never comes this way
+	headed      bool // the final head was sent
+	last        bool // what is written next ends the answer
+	closed      bool
+	sent        http2.Sent
 }
 
 var _ client = (*stream)(nil)
@@ -37,8 +37,8 @@ func (s *stream) Read(p []byte) (int, error) {
 // SetReadDeadline sets when the next Read ends.
 func (s *stream) SetReadDeadline(t time.Time) error { s.Stream.SetReadDeadline(t); return nil }
 
-// SetSendTimeout sets when the next WriteSome ends.
-func (s *stream) SetSendTimeout(d time.Duration) { s.writeUntil = time.Now().Add(d) }
+// SetSendTimeout sets how long the next WriteSome waits.
+func (s *stream) SetSendTimeout(d time.Duration) { s.sendTimeout = d }
 
 // TryWritev sends what goes at once. The first buffer of all is the answer's head.
 func (s *stream) TryWritev(bufs [][]byte) (n int64, err error) {
@@ -63,7 +63,7 @@ func (s *stream) TryWritev(bufs [][]byte) (n int64, err error) {
 
 // WriteSome waits until at least one byte of the body goes.
 func (s *stream) WriteSome(p []byte) (int, error) {
-	sent, err := s.SendSome(nil, p, false, s.writeUntil)
+	sent, err := s.SendSome(nil, p, false, s.sendTimeout)
 	return int(sent.Body), s.count(sent, err)
 }
 

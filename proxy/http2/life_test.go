@@ -230,6 +230,41 @@ func TestSlowReaderThatGoesOnReadingIsNotCut(t *testing.T) {
 	}
 }
 
+// The timeout of a stream is that of its place: the writer's is of the default server.
+func TestStreamThatGetsNoWindowEndsInItsOwnTime(t *testing.T) {
+	const own, writers = 5 * time.Second, 60 * time.Second
+	synctest.Test(t, func(t *testing.T) {
+		var taken, over time.Time
+		client, _, _ := pipe(t, Config{WriteTimeout: writers}, func(s *Stream) {
+			if _, err := s.Send([]byte("HTTP/1.1 200 OK\r\n\r\n"), make([]byte, 400<<10), true, own); err != os.ErrDeadlineExceeded {
+				t.Errorf("sent: %v", err)
+			}
+			over = time.Now()
+		})
+		f := xhttp2.NewFramer(client, slowly{client})
+		go func() {
+			io.WriteString(client, Preface)
+			f.WriteSettings()
+			block := []byte{0x82, 0x86, 0x84, 0x41, 1, 'a'} // GET, http, /, and the authority
+			f.WriteHeaders(xhttp2.HeadersFrameParam{StreamID: 1, BlockFragment: block, EndHeaders: true, EndStream: true})
+		}()
+		begun := time.Now()
+		for reset := false; !reset; {
+			frame, err := f.ReadFrame()
+			must(t, err)
+			switch frame.(type) {
+			case *xhttp2.DataFrame:
+				taken = time.Now() // and no window is given for it
+			case *xhttp2.RSTStreamFrame:
+				reset = true
+			}
+		}
+		if late := over.Sub(taken); taken.Sub(begun) < writers || late <= 0 || late > 2*own {
+			t.Errorf("it was over %v after the last bytes were taken, want %v at most", late, 2*own)
+		}
+	})
+}
+
 func TestShutdownServesWhatIsOnItsWay(t *testing.T) {
 	begun, hold := make(chan struct{}, 2), make(chan struct{})
 	p := dial(t, Config{}, func(s *Stream) {

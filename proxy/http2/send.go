@@ -56,7 +56,7 @@ var ErrWouldBlock = errors.New("http2: the client takes no more at the moment")
 // taken none for the whole timeout.
 func (s *Stream) Send(head, data []byte, last bool, timeout time.Duration) (sent Sent, err error) {
 	for {
-		part, err := s.SendSome(head, data, last, time.Now().Add(timeout))
+		part, err := s.SendSome(head, data, last, timeout)
 		sent.Frames += part.Frames
 		sent.Body += part.Body
 		if data = data[part.Body:]; err != nil || len(data) == 0 {
@@ -66,9 +66,9 @@ func (s *Stream) Send(head, data []byte, last bool, timeout time.Duration) (sent
 	}
 }
 
-// SendSome is Send of some of the data, at least one byte, until a time.
-func (s *Stream) SendSome(head, data []byte, last bool, until time.Time) (sent Sent, err error) {
-	c := s.conn
+// SendSome is Send of some of the data, at least one byte.
+func (s *Stream) SendSome(head, data []byte, last bool, timeout time.Duration) (sent Sent, err error) {
+	c, until := s.conn, time.Now().Add(timeout)
 	s.encode(head)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -80,7 +80,7 @@ func (s *Stream) SendSome(head, data []byte, last bool, until time.Time) (sent S
 			return sent, err
 		}
 		head = nil
-		if err := s.await(until); err != nil {
+		if err := s.await(until, timeout); err != nil {
 			return sent, err
 		}
 	}
@@ -205,7 +205,7 @@ func (s *Stream) endTurn() {
 }
 
 // await waits for what the stream lacks: its own window, or its turn. mu is held.
-func (s *Stream) await(until time.Time) error {
+func (s *Stream) await(until time.Time, timeout time.Duration) error {
 	c := s.conn
 	own := c.initial+s.window <= 0
 	if own && s.turn {
@@ -215,7 +215,7 @@ func (s *Stream) await(until time.Time) error {
 	case s.err != nil:
 		s.leave()
 		return s.err
-	case !time.Now().Before(s.atLeast(&until, own)):
+	case !time.Now().Before(s.atLeast(&until, timeout, own)):
 		s.leave()
 		return os.ErrDeadlineExceeded
 	case !own && !s.queued && !s.turn:
@@ -241,10 +241,10 @@ type patience struct {
 }
 
 // atLeast moves a time that is over: it is for what the client does with what has been sent
-// to it, and begins when that is out. Until then the writer's time is the one that counts, which
-// begins anew with all that the client takes (nginx: send_timeout, between two successive
-// writes). mu is held.
-func (s *Stream) atLeast(until *time.Time, own bool) time.Time {
+// to it. While that is on its way the stream's timeout begins anew, as the writer's is the one
+// that counts, which begins anew with all that the client takes (nginx: send_timeout, between
+// two successive writes). It begins a last time when that is found to be out. mu is held.
+func (s *Stream) atLeast(until *time.Time, timeout time.Duration, own bool) time.Time {
 	c, p, now := s.conn, &s.patience, time.Now()
 	if p.until.After(*until) {
 		*until = p.until
@@ -254,9 +254,9 @@ func (s *Stream) atLeast(until *time.Time, own bool) time.Time {
 	}
 	switch {
 	case own && s.mark > c.gone, !own && c.mark > c.gone, !own && c.window > 0 && len(c.out) > 0:
-		p.until, p.last = now.Add(c.cfg.WriteTimeout), false
+		p.until, p.last = now.Add(timeout), false
 	case !p.until.IsZero() && !p.last:
-		p.until, p.last = now.Add(c.cfg.WriteTimeout), true
+		p.until, p.last = now.Add(timeout), true
 	default:
 		return *until
 	}
