@@ -93,7 +93,7 @@ func newUsers(text string) (*users, error) {
 			fmt.Fprintf(&lines, "%s:%s\n", parts[0], parts[1])
 		}
 	}
-	u := &users{text: text, passwords: newPasswords()}
+	u := &users{text: text, passwords: newPasswords(newHashing())}
 	var err error
 	u.file, err = htpasswd.NewFromReader(strings.NewReader(lines.String()), passwordForms, nil)
 	return u, errors.Join(append(bad, err)...)

@@ -14,8 +14,8 @@ import (
 // passwords are what is known of those of one file. Hashes are slow by intent: what was
 // right once is remembered, and only a part of the processors hashes at once.
 type passwords struct {
-	hashing chan struct{}
-	waiting atomic.Int64 // for a place in hashing
+	hashing chan struct{} // the proxy's: all files have it in common
+	waiting atomic.Int64  // for a place in hashing
 
 	mu      sync.Mutex
 	known   map[passwordSum]bool
@@ -41,18 +41,19 @@ var (
 	errHashQueueTimeout = &refusal{status: 503, retryAfter: retryAfterBusy, reason: accesslog.RefusedPassword, cause: errors.New("it has waited too long")}
 )
 
-func newPasswords() *passwords {
-	return &passwords{
-		hashing: make(chan struct{}, max(runtime.GOMAXPROCS(0)/2, 1)),
-		known:   map[passwordSum]bool{}, learned: make(chan struct{}),
-	}
+// newHashing are places to hash in, for a part of the processors: the others serve.
+func newHashing() chan struct{} { return make(chan struct{}, max(runtime.GOMAXPROCS(0)/2, 1)) }
+
+func newPasswords(hashing chan struct{}) *passwords {
+	return &passwords{hashing: hashing, known: map[passwordSum]bool{}, learned: make(chan struct{})}
 }
 
 // keepPasswords has those of files that stay as they were live on: after a reload, all
-// users at once would wait to be hashed again.
+// users at once would wait to be hashed again. All files share the places to hash in.
 func (p *Proxy) keepPasswords(next *snapshot) {
 	old := p.snap.Load()
 	for path, u := range next.users {
+		u.hashing = p.hashing
 		if was := old.users[path]; was != nil && was.text == u.text {
 			u.passwords = was.passwords
 		}

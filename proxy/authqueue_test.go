@@ -119,8 +119,7 @@ func TestOneOfManyEqualPasswordsIsHashed(t *testing.T) {
 		accept := func(string) (htpasswd.EncodedPasswd, error) { return hash, nil }
 		u.file, err = htpasswd.NewFromReader(strings.NewReader("ann:x\n"), []htpasswd.PasswdParser{accept}, nil)
 		must(t, err)
-		u.passwords = newPasswords() // of the bubble
-		u.hashing = make(chan struct{}, 1)
+		u.passwords = newPasswords(make(chan struct{}, 1)) // of the bubble
 		free := u.occupied()
 		var right atomic.Int64
 		const clients = maxHashQueue - 1
@@ -188,5 +187,25 @@ func TestReloadKeepsWhatIsKnownOfAFileThatIsTheSame(t *testing.T) {
 	free()
 	if at(other).lets("bob", "x") || !at(other).lets("bob", "y") {
 		t.Error("the password of a file that has changed was remembered")
+	}
+}
+
+func TestAllFilesShareThePlacesToHashIn(t *testing.T) {
+	const path, other = "/users", "/others"
+	r := newRig(t, func(c *Config) {
+		c.UserFiles = map[string]string{path: "ann:{PLAIN}x\n", other: "bob:{PLAIN}x\n"}
+		c.Servers[0].AuthBasic, c.Servers[0].AuthBasicUserFile = "realm", path
+		c.Servers[0].Location = []Location{{Path: "/other/", ProxyPass: "http://web", Settings: Settings{AuthBasicUserFile: other}}}
+	})
+	at := func(path string) *users { return r.proxy.snap.Load().users[path] }
+	impatient := func() bool { return true }
+	for _, text := range []string{"bob:{PLAIN}x\n", "bob:{PLAIN}y\n"} { // of a file that a reload changes, too
+		r.cfg.UserFiles = map[string]string{path: "ann:{PLAIN}x\n", other: text}
+		must(t, r.configure())
+		free := at(path).occupied()
+		if right, err := at(other).match("bob", text[len("bob:{PLAIN}"):len(text)-1], impatient); right || err != errClientGone {
+			t.Errorf("beside another file's: %t, %v", right, err)
+		}
+		free()
 	}
 }

@@ -41,6 +41,7 @@ type Proxy struct {
 	snap       atomic.Pointer[snapshot]
 	date       dateClock
 	spool      *spool
+	hashing    chan struct{} // places for passwords
 	traffic    laned[traffic]
 	background sync.WaitGroup
 	room       room
@@ -68,6 +69,7 @@ func New(o Options) (*Proxy, error) {
 	p := &Proxy{
 		logger: o.Logger, poller: o.Poller, appDirFD: o.AppDirFD, now: o.Now, challenges: o.Challenges,
 		spool:     &spool{dirFD: o.TempDirFD},
+		hashing:   newHashing(),
 		listeners: map[string]*listener{},
 		upstreams: map[string]*upstream{},
 		states:    map[string]AppState{},
