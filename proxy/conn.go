@@ -270,8 +270,8 @@ func (c *conn) linger(x *exchange) {
 	}
 }
 
-// watch has the client's leaving stop what the request waits for, from the first
-// request that goes to an app until the connection ends.
+// watch has the client's leaving stop what the request waits for, from the first request
+// that goes to an app, or waits by limit_req or for its password, until the connection ends.
 func (c *conn) watch() {
 	if !c.watched {
 		c.watched = true

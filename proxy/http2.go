@@ -123,8 +123,9 @@ var _ http2.Transport = http2Wire{}
 // Read waits for what the client sends.
 func (w http2Wire) Read(p []byte) (int, error) { return w.c.read(p, true) }
 
-// Write sends all of p. TLS counts bytes that it has sealed; when their time is over the
-// client has taken none of them, however many these are.
+// Write sends all of p. TLS counts bytes that it has sealed, not those that the client has
+// taken; when the time is over the client has taken none for the whole of it, though it may
+// have taken some before.
 func (w http2Wire) Write(p []byte) (int, error) {
 	n, err := w.c.writev([][]byte{p})
 	if w.c.secure != nil && errors.Is(err, os.ErrDeadlineExceeded) {

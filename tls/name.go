@@ -106,7 +106,7 @@ func (h *holder) step(ctx context.Context, force bool) (wait time.Duration, err 
 	ctx, cancel := context.WithTimeout(ctx, tryTime)
 	defer cancel()
 	s := h.source.Load()
-	err = survive(func() error { return h.tend(ctx, s, force) })
+	err = survive(h.log, func() error { return h.tend(ctx, s, force) })
 	switch {
 	case err == nil:
 		h.fails = 0
@@ -123,11 +123,13 @@ func (h *holder) step(ctx context.Context, force bool) (wait time.Duration, err 
 }
 
 // survive does work with what an authority or a storage sent. That it panics is a failure
-// as any other: it must not end the process, which serves.
-func survive(work func() error) (err error) {
+// as any other: it must not end the process, which serves. The stack is for the log, not for
+// the line that a person reads.
+func survive(log *zap.Logger, work func() error) (err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
-			err = fmt.Errorf("panic: %v\n%s", reason, debug.Stack())
+			log.Error("the work on a certificate panicked", zap.String("panic", fmt.Sprint(reason)), zap.ByteString("stack", debug.Stack()))
+			err = fmt.Errorf("panic: %v", reason)
 		}
 	}()
 	return work()

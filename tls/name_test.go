@@ -20,6 +20,7 @@ import (
 
 	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 )
 
 // fakeIssuer is an authority that fails when it is told to.
@@ -323,13 +324,18 @@ func (faultyStorage) Load(context.Context, string) ([]byte, error) { panic("as t
 func TestPanicOfALookAtACertificateIsAFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := faultyStorage{&certmagic.FileStorage{Path: t.TempDir()}}
-		m := New(Options{Storage: func(string) certmagic.Storage { return store }})
+		core, logs := observer.New(zap.ErrorLevel)
+		m := New(Options{Storage: func(string) certmagic.Storage { return store }, Logger: zap.New(core)})
 		defer m.Close()
 		p, err := m.Prepare(Setup{Sites: []SiteSetup{{Site: Site{TLS: ModeInternal}, Names: []string{"a.test"}}}})
 		must(t, err)
 		m.Commit(p)
-		if err := m.Renew(t.Context(), "a.test"); err == nil || !strings.Contains(err.Error(), "faultyStorage.Load") {
-			t.Errorf("renew: %v; want the panic with its stack", err)
+		if err := m.Renew(t.Context(), "a.test"); err == nil || !strings.HasSuffix(err.Error(), "panic: as the test wants it") {
+			t.Errorf("renew: %v; want the panic in one line", err)
+		}
+		panics := logs.FilterMessage("the work on a certificate panicked").All()
+		if len(panics) == 0 || !strings.Contains(panics[0].ContextMap()["stack"].(string), "faultyStorage.Load") {
+			t.Errorf("the log has no stack: %v", panics)
 		}
 	})
 }

@@ -52,7 +52,7 @@ func (p *Plan) preload(m *Manager) {
 		}
 		m.work.Go(func() {
 			var c *stored
-			err := survive(func() (err error) {
+			err := survive(h.log, func() (err error) {
 				c, err = from.load(ctx, h.name)
 				return err
 			})

@@ -452,6 +452,7 @@ func (c *Conn) endDrained() {
 	}
 }
 
-// unused reports whether there is no stream, and nothing of an answer is on its way out: a
-// slow client may need longer for the last of one than a connection may be idle. mu is held.
+// unused reports whether there is no stream, and no byte of a body is on its way out: a slow
+// client may need longer for the last of an answer than a connection may be idle. Heads and
+// other frames are not marked: they are small. mu is held.
 func (c *Conn) unused() bool { return len(c.streams) == 0 && c.mark <= c.gone }
