@@ -41,10 +41,12 @@ func (x *exchange) work(part func() error, conns ...*netpoll.Conn) (err error) {
 	return part()
 }
 
-// caught is deferred, and makes a panic the error of work that is for no client.
-func caught(err *error) {
+// caught is deferred, and makes a panic the error of work that is for no client. The stack is
+// for the log, not for the line that a person reads.
+func caught(log *zap.Logger, what string, err *error) {
 	if reason := recover(); reason != nil {
-		*err = fmt.Errorf("panic: %v\n%s", reason, debug.Stack())
+		log.Error(what, zap.String("panic", fmt.Sprint(reason)), zap.ByteString("stack", debug.Stack()))
+		*err = fmt.Errorf("panic: %v", reason)
 	}
 }
 

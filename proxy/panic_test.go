@@ -221,8 +221,12 @@ func TestPanicOfALookUpIsAFailure(t *testing.T) {
 		return []netip.Addr{netip.MustParseAddr("10.0.0.1")}, time.Minute, nil
 	}, zap.New(core))
 	n.ask(t.Context(), []string{"app.test"})
-	if got := n.addresses("app.test"); len(got) > 0 || logs.Len() == 0 {
-		t.Errorf("%v, and %d lines in the log", got, logs.Len())
+	if got := n.addresses("app.test"); len(got) > 0 || !panicked(logs, "a look-up panicked", "TestPanicOfALookUp") {
+		t.Errorf("%v; the log has no stack: %v", got, logs.All())
+	}
+	failures := logs.FilterFieldKey("error").All()
+	if len(failures) != 1 || failures[0].ContextMap()["error"] != "panic: as the test wants it" {
+		t.Errorf("want the panic in one line: %v", failures)
 	}
 	n.ask(t.Context(), []string{"app.test"})
 	if got := n.addresses("app.test"); len(got) != 1 {

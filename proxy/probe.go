@@ -56,7 +56,7 @@ func (p *Proxy) probe(ctx context.Context, plan *groupPlan, at address) (status 
 	stop := context.AfterFunc(ctx, c.Interrupt)
 	defer stop()
 	defer c.Close()
-	defer caught(&err) // what an app answered must not end the process
+	defer caught(p.logger, "a probe panicked", &err) // what an app answered must not end the process
 	c.SetDeadline(deadline)
 	if _, err := c.Write(appendProbe(nil, plan)); err != nil {
 		return 0, err

@@ -83,7 +83,7 @@ func (n *resolver) ask(ctx context.Context, hosts []string) (changed bool) {
 
 // look is lookup. What a name server sent must not end the process.
 func (n *resolver) look(ctx context.Context, host string) (addrs []netip.Addr, ttl time.Duration, err error) {
-	defer caught(&err)
+	defer caught(n.logger, "a look-up panicked", &err)
 	return n.lookup(ctx, host)
 }
 
