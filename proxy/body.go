@@ -136,7 +136,7 @@ func (x *exchange) expect100() error {
 		_ = s.interim(interim100) // a client that has gone is found by the next read
 		return nil
 	}
-	x.conn.nc.SetWriteDeadline(x.until(x.place.sendTimeout))
+	x.conn.SetSendTimeout(x.place.sendTimeout)
 	n, err := x.conn.writev(append(x.iov[:0], interim100))
 	x.BytesSent += int64(n)
 	if err != nil {
