@@ -51,7 +51,7 @@ static __thread struct conn **top;
 static void *loop(void *slots) {
   static __thread char buf[65536];
   struct epoll_event events[256];
-  struct conn self = { listener, LISTENER };
+  struct conn self = { .fd = listener, .kind = LISTENER };
   struct conn **bottom = slots;
   int ep = epoll_create1(0);
   top = bottom;
