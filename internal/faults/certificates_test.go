@@ -346,7 +346,7 @@ func (l *tlsLoad) last() error {
 	return nil
 }
 
-// An authority that rejects two nonces of three, and that wants its accounts bound to
+// An authority that rejects two nonces of five, and that wants its accounts bound to
 // one of its customers, issues in the end (fault F2).
 func TestBadNoncesAreOvercome(t *testing.T) {
 	t.Parallel()
